@@ -1,0 +1,199 @@
+"""From a folder of YAML to a bank. Every fault is named at once: file, line, field, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from item_bank.schema import Item
+
+HOME = Path(__file__).resolve().parent
+ITEM: TypeAdapter[Item] = TypeAdapter(Item)
+
+
+class Skill(BaseModel):
+    """A leaf of the skill tree: one axis of theta."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    about: str
+    general: float | None = Field(default=None, ge=0, le=0.9)
+
+
+class Domain(BaseModel):
+    """Leaves that go together, and how strongly they do until a calibration says otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    general: float = Field(ge=0, le=0.9)
+    shared: float = Field(ge=0, le=0.9)
+    skills: dict[str, Skill] = Field(min_length=1)
+
+
+class SkillTree(BaseModel):
+    """All domains and their leaves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    domains: dict[str, Domain] = Field(min_length=1)
+
+    @property
+    def skills(self) -> dict[str, Skill]:
+        return {id: skill for domain in self.domains.values() for id, skill in domain.skills.items()}
+
+    @property
+    def domain_of(self) -> dict[str, str]:
+        return {id: name for name, domain in self.domains.items() for id in domain.skills}
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A skill tree and the items written for it, in order of their ids."""
+
+    tree: SkillTree
+    items: Mapping[str, Item]
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of the whole content: equal banks have equal versions."""
+        said = "\n".join(item.model_dump_json() for item in self.items.values()) + self.tree.model_dump_json()
+        return sha256(said.encode()).hexdigest()[:16]
+
+
+class BankFaultError(ValueError):
+    """The bank cannot be used; `faults` says everything that is wrong with it."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+def load(folder: Path | None = None) -> Bank:
+    """The bank in a folder that holds `skills.yaml` and `items/`; by default the one shipped.
+
+    Raises BankFaultError with every fault of every file, so that nothing is loaded by halves.
+    """
+    folder = folder or HOME
+    tree_file = folder / "skills.yaml"
+    if not tree_file.is_file():
+        raise BankFaultError([f"{tree_file}: no such file. Maybe {folder} is not a bank: it holds skills.yaml and items/."])
+    faults: list[str] = []
+    tree, _ = read(tree_file, TypeAdapter(SkillTree), faults)
+    items: dict[str, Item] = {}
+    files: dict[str, Path] = {}
+    for file in sorted((folder / "items").rglob("*.yaml")):
+        item, lines = read(file, ITEM, faults)
+        if item is None:
+            continue
+        if tree is not None:
+            faults += skill_faults(file, lines, item, tree)
+        if item.id != file.stem:
+            faults.append(f"{at(file, lines, ('id',))}: id is {item.id!r}, but the file is named {file.stem!r}. Maybe rename it.")
+        if item.id in items:
+            faults.append(f"{at(file, lines, ('id',))}: id {item.id!r} is taken by {files[item.id]}.")
+        items[item.id], files[item.id] = item, file
+    for id, item in items.items():
+        faults += [
+            f"{files[id]}: enemies: there is no item {enemy!r}{maybe(enemy, items)}" for enemy in item.enemies if enemy not in items
+        ]
+    if not items and not faults:
+        faults.append(f"{folder / 'items'}: holds no item. Maybe the files do not end in .yaml.")
+    if faults or tree is None:
+        raise BankFaultError(faults)
+    return Bank(tree, dict(sorted(items.items())))
+
+
+def skill_faults(file: Path, lines: Lines, item: Item, tree: SkillTree) -> Iterator[str]:
+    for skill in item.skills:
+        if skill not in tree.skills:
+            yield f"{at(file, lines, ('skills', skill))}: skills: there is no skill {skill!r}{maybe(skill, tree.skills)}"
+
+
+# -- YAML with line numbers --------------------------------------------------------------------------
+
+Where = tuple[str | int, ...]
+Lines = dict[Where, int]
+
+
+def read(file: Path, kind: TypeAdapter[Any], faults: list[str]) -> tuple[Any, Lines]:
+    """The file's content as `kind`, or None with its faults added."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: Lines = dict(positions(node)) if node else {}
+        content = yaml.safe_load(text)
+    except UnicodeDecodeError as wrong:
+        faults.append(f"{file}: is not UTF-8 text ({wrong.reason} at byte {wrong.start}).")
+        return None, {}
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark or wrong.context_mark
+        faults.append(f"{file}:{mark.line + 1 if mark else 1}: not YAML: {wrong.problem}. Maybe a quote or an indent is missing.")
+        return None, {}
+    except (yaml.YAMLError, ValueError) as wrong:
+        faults.append(f"{file}: not YAML: {wrong}")
+        return None, {}
+    if not isinstance(content, dict):
+        faults.append(f"{file}:1: holds {type(content).__name__}, but must hold fields and their values.")
+        return None, {}
+    try:
+        return kind.validate_python(content), lines
+    except ValidationError as wrong:
+        faults += [f"{at(file, lines, place)}: {said}" for place, said in explained(wrong, content)]
+        return None, lines
+
+
+def positions(node: yaml.Node, place: Where = ()) -> Iterator[tuple[Where, int]]:
+    yield place, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from positions(value, (*place, key.value))
+            yield (*place, key.value), key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            yield from positions(value, (*place, number))
+
+
+def explained(wrong: ValidationError, content: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+    for error in wrong.errors():
+        place = tuple(part for part in error["loc"] if part != content.get("kind"))
+        field = ".".join(str(part) for part in place) or "file"
+        if error["type"] == "extra_forbidden":
+            yield place, f"{field}: unknown field{maybe(str(place[-1]), KNOWN_FIELDS)}"
+        elif error["type"] == "missing":
+            yield place[:-1], f"{field}: is missing."
+        else:
+            yield place, f"{field}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def fields_of(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from fields_of(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from fields_of(part)
+
+
+KNOWN_FIELDS = sorted(set(fields_of(ITEM.json_schema())))
+
+
+def at(file: Path, lines: Lines, place: Where) -> str:
+    while place and place not in lines:
+        place = place[:-1]
+    return f"{file}:{lines.get(place, 1)}"
+
+
+def maybe(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f". Maybe {near[0]!r}." if near else "."
