@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,9 @@ class Items:
         if self.threshold.ndim != 2 or len(self.threshold) != rows or self.threshold.shape[1] == 0:
             raise ValueError(f"Items: threshold is {self.threshold.shape}, but must be ({rows}, M) with M >= 1.")
         if not np.isfinite(self.slope).all() or np.isnan(self.threshold).any():
-            raise ValueError(f"Items: row {first(~np.isfinite(self.slope).all(1))} has a slope or threshold that is nan.")
+            raise ValueError(
+                f"Items: row {first(~np.isfinite(self.slope).all(1))} has a slope or threshold that is nan."
+            )
         if (self.skill < 0).any():
             raise ValueError("Items: a skill column is negative. Maybe padding was given as -1; use slope 0.")
         with np.errstate(invalid="ignore"):
@@ -77,7 +79,7 @@ class Items:
         return full
 
 
-def first(faulty: NDArray[np.bool_]) -> int:
+def first(faulty: ArrayLike) -> int:
     return int(np.argmax(faulty))
 
 

@@ -25,7 +25,11 @@ class Population:
     specific: Floats  # (D,) > 0
 
     def __post_init__(self) -> None:
-        if self.loading.ndim != 2 or self.loading.shape[:1] != self.mean.shape or self.specific.shape != self.mean.shape:
+        if (
+            self.loading.ndim != 2
+            or self.loading.shape[:1] != self.mean.shape
+            or self.specific.shape != self.mean.shape
+        ):
             raise ValueError(
                 f"Population: mean {self.mean.shape}, loading {self.loading.shape}, specific {self.specific.shape}, "
                 "but they must be (D,), (D, R) and (D,)."
