@@ -85,9 +85,12 @@ def set_up() -> None:
 
 
 def wanted_stamp() -> str:
-    """What `.venv` was made from: lock, project file, Python, and where the project lies."""
-    parts = [LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), str(ROOT).encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    """What `.venv` was made from: lock, the project's own table, Python, and where the project lies."""
+    import tomllib  # noqa: PLC0415 -- Python 3.10 must reach the message in set_up
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    parts = [LOCK.read_text(encoding="utf-8"), repr(project), sys.version, str(ROOT)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def lint() -> int:

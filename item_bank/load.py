@@ -49,11 +49,11 @@ class SkillTree(BaseModel):
 
     @property
     def skills(self) -> dict[str, Skill]:
-        return {id: skill for domain in self.domains.values() for id, skill in domain.skills.items()}
+        return {key: skill for domain in self.domains.values() for key, skill in domain.skills.items()}
 
     @property
     def domain_of(self) -> dict[str, str]:
-        return {id: name for name, domain in self.domains.items() for id in domain.skills}
+        return {key: name for name, domain in self.domains.items() for key in domain.skills}
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def load(folder: Path | None = None) -> Bank:
     folder = folder or HOME
     tree_file = folder / "skills.yaml"
     if not tree_file.is_file():
-        raise BankFaultError([f"{tree_file}: no such file. Maybe {folder} is not a bank: it holds skills.yaml and items/."])
+        raise BankFaultError(
+            [f"{tree_file}: no such file. Maybe {folder} is not a bank: it holds skills.yaml and items/."]
+        )
     faults: list[str] = []
     tree, _ = read(tree_file, TypeAdapter(SkillTree), faults)
     items: dict[str, Item] = {}
@@ -98,13 +100,17 @@ def load(folder: Path | None = None) -> Bank:
         if tree is not None:
             faults += skill_faults(file, lines, item, tree)
         if item.id != file.stem:
-            faults.append(f"{at(file, lines, ('id',))}: id is {item.id!r}, but the file is named {file.stem!r}. Maybe rename it.")
+            faults.append(
+                f"{at(file, lines, ('id',))}: id is {item.id!r}, but the file is named {file.stem!r}. Maybe rename it."
+            )
         if item.id in items:
             faults.append(f"{at(file, lines, ('id',))}: id {item.id!r} is taken by {files[item.id]}.")
         items[item.id], files[item.id] = item, file
-    for id, item in items.items():
+    for key, item in items.items():
         faults += [
-            f"{files[id]}: enemies: there is no item {enemy!r}{maybe(enemy, items)}" for enemy in item.enemies if enemy not in items
+            f"{files[key]}: enemies: there is no item {enemy!r}{maybe(enemy, items)}"
+            for enemy in item.enemies
+            if enemy not in items
         ]
     if not items and not faults:
         faults.append(f"{folder / 'items'}: holds no item. Maybe the files do not end in .yaml.")
@@ -137,7 +143,9 @@ def read(file: Path, kind: TypeAdapter[Any], faults: list[str]) -> tuple[Any, Li
         return None, {}
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
-        faults.append(f"{file}:{mark.line + 1 if mark else 1}: not YAML: {wrong.problem}. Maybe a quote or an indent is missing.")
+        faults.append(
+            f"{file}:{mark.line + 1 if mark else 1}: not YAML: {wrong.problem}. Maybe a quote or indent is missing."
+        )
         return None, {}
     except (yaml.YAMLError, ValueError) as wrong:
         faults.append(f"{file}: not YAML: {wrong}")
@@ -175,7 +183,7 @@ def explained(wrong: ValidationError, content: Mapping[str, Any]) -> Iterator[tu
             yield place, f"{field}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def fields_of(schema: Any) -> Iterator[str]:
+def fields_of(schema: object) -> Iterator[str]:
     if isinstance(schema, dict):
         yield from schema.get("properties", {})
         for part in schema.values():

@@ -21,14 +21,15 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date
-from fractions import Fraction
 from math import isfinite
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Response = Mapping[str, str | Sequence[str]]
-StudyLevel = Literal["school", "undergraduate", "hard_undergraduate", "graduate", "expert", "a2", "b1", "b2", "c1", "c2"]
+StudyLevel = Literal[
+    "school", "undergraduate", "hard_undergraduate", "graduate", "expert", "a2", "b1", "b2", "c1", "c2"
+]
 Letter = Annotated[str, Field(pattern=r"^[a-z]$")]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -110,7 +111,7 @@ class Multi(ItemBase):
     def score(self, response: Response) -> int:
         chosen = set(many(response, "option"))
         if strangers := chosen - set(LETTERS[: len(self.options)]):
-            raise UnreadableResponseError(f"option: {sorted(strangers)[0]!r} is not one of the options.")
+            raise UnreadableResponseError(f"option: {min(strangers)!r} is not one of the options.")
         return max(0, 2 - len(chosen ^ set(self.keys)))
 
 
@@ -127,9 +128,8 @@ class Numeric(ItemBase):
         return 2
 
     def score(self, response: Response) -> int:
-        said = one(response, "number")
-        value = read_number(said.removesuffix("%") if self.unit == "%" else said)
-        return int(abs(value - self.answer) <= self.tolerance + 1e-12)
+        said = one(response, "number").removesuffix(self.unit)
+        return int(any(abs(value - self.answer) <= self.tolerance + 1e-12 for value in read_number(said)))
 
 
 class Text(ItemBase):
@@ -232,7 +232,9 @@ class StepGrade(ItemBase):
     def _coherent(self) -> StepGrade:
         check_options(self.reasons, self.reason_key)
         if self.first_error > len(self.steps):
-            raise ValueError(f"first_error: {self.first_error}, but there are {len(self.steps)} steps (0: none is wrong).")
+            raise ValueError(
+                f"first_error: {self.first_error}, but there are {len(self.steps)} steps (0: none is wrong)."
+            )
         return self
 
     @property
@@ -292,7 +294,7 @@ class ClaimCheck(ItemBase):
     def score(self, response: Response) -> int:
         verdicts = [one(response, f"claim{number}") for number in range(1, len(self.claims) + 1)]
         if strangers := set(verdicts) - {"supported", "contradicted", "not_stated"}:
-            raise UnreadableResponseError(f"claim: {sorted(strangers)[0]!r} is no verdict.")
+            raise UnreadableResponseError(f"claim: {min(strangers)!r} is no verdict.")
         slips = sum(said != claim.verdict for said, claim in zip(verdicts, self.claims, strict=True))
         return max(0, 3 - slips)
 
@@ -336,26 +338,35 @@ def whole(response: Response, field: str, most: int) -> int:
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?(/(\d+(\.\d*)?|\.\d+))?")
 
 
-def read_number(text: str) -> float:
-    """A decimal, a fraction such as 3/8, or a percentage; a comma may stand for the point."""
-    tidy = text.replace("\N{MINUS SIGN}", "-").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
-    tidy = re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", tidy) if tidy.count(",") > 1 or "." in tidy else tidy.replace(",", ".")
+def read_number(text: str) -> tuple[float, ...]:
+    """What a typed number may mean: a decimal, a fraction such as 3/8, or a percentage.
+
+    A comma stands for the point or groups thousands; where it could be either ("30,000"), both are given.
+    """
+    tidy = text.replace("\N{MINUS SIGN}", "-").replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
+    grouped = re.sub(r"(?<=\d),(?=\d{3}(\D|$))", "", tidy)
+    spellings = dict.fromkeys([grouped] if "." in tidy or tidy.count(",") > 1 else [tidy.replace(",", "."), grouped])
+    read = tuple(value for spelling in spellings if (value := read_plain_number(spelling)) is not None)
+    if not read:
+        raise UnreadableResponseError(f"number: {text!r} cannot be read. Maybe 0.25, 1/4 or 2.5e-3, without a unit.")
+    return read
+
+
+def read_plain_number(tidy: str) -> float | None:
     percent = tidy.endswith("%")
     tidy = tidy.removesuffix("%")
     if not NUMBER.fullmatch(tidy) or len(tidy) > 40:
-        raise UnreadableResponseError(f"number: {text!r} cannot be read. Maybe 0.25, 1/4 or 2.5e-3.")
+        return None
     top, _, bottom = tidy.partition("/")
-    if bottom and Fraction(bottom) == 0:
-        raise UnreadableResponseError(f"number: {text!r} divides by zero.")
-    value = float(top) / float(bottom or 1)
-    if not isfinite(value):
-        raise UnreadableResponseError(f"number: {text!r} is too large.")
-    return value / 100 if percent else value
+    if bottom and float(bottom) == 0:
+        return None
+    value = float(top) / float(bottom or 1) / (100 if percent else 1)
+    return value if isfinite(value) else None
 
 
 def plain(text: str, *, keep_case: bool = False) -> str:
     """One spelling for what reads the same: composed letters, single spaces, no closing stop."""
-    tidy = " ".join(unicodedata.normalize("NFC", text).replace("’", "'").split()).strip(" .")
+    tidy = " ".join(unicodedata.normalize("NFC", text).replace("’", "'").split()).strip(" .!?")
     return tidy if keep_case else tidy.casefold()
 
 

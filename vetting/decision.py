@@ -1,0 +1,57 @@
+"""A person decides, with a reason; the engine only shows what it knows. Every decision is kept and audited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from vetting.dossier import Dossier
+from vetting.messages import AvailabilityForm, DecisionForm
+from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Role, Sitting
+
+
+def decide(db: Session, person: Dossier, role: Role, form: DecisionForm, *, by: str, now: datetime) -> Decision:
+    """Advance, hold or decline, beside what was known at that moment. A later decision takes its place."""
+    seen = {
+        "calibration": person.calibration_id,
+        "clears": person.clears,
+        "score": person.score,
+        "score_sd": person.score_sd,
+    }
+    decision = Decision(
+        at=now, applicant=person.applicant, role=role, verdict=form.verdict, reason=form.reason, by=by, evidence=seen
+    )
+    db.add(decision)
+    db.flush()
+    about = {"decision": decision.id, "applicant": person.applicant.id, "verdict": form.verdict}
+    db.add(AuditEntry(at=now, who=by, what="decided", about=about))
+    return decision
+
+
+def give_hours(db: Session, applicant: Applicant, form: AvailabilityForm, now: datetime) -> Availability:
+    """An expert's hours, pay and languages from now on."""
+    hours = Availability(at=now, applicant=applicant, hours=form.hours, pay=form.pay, languages=form.languages)
+    db.add(hours)
+    db.flush()
+    return hours
+
+
+def appeal(db: Session, sitting: Sitting, words: str, now: datetime) -> Appeal:
+    """The applicant asks a person to look again."""
+    said = Appeal(at=now, sitting_id=sitting.id, words=words.strip())
+    db.add_all([said, AuditEntry(at=now, who="applicant", what="appealed", about={"sitting": sitting.id})])
+    db.flush()
+    return said
+
+
+def erase(db: Session, applicant: Applicant, now: datetime) -> None:
+    """Forget who the person was. Answers stay, for calibration, with nobody's name to them."""
+    applicant.name = ""
+    db.add_all(
+        [
+            Erasure(at=now, applicant_id=applicant.id),
+            AuditEntry(at=now, who="applicant", what="erased", about={"applicant": applicant.id}),
+        ]
+    )
+    db.flush()

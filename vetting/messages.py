@@ -1,0 +1,89 @@
+"""What crosses a border into the story: forms, and the files that say the same. Refused here or never."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Worth = Annotated[float, Field(ge=0, le=10)]
+Level = Annotated[float, Field(ge=-3, le=3)]  # in standard deviations of the applicants; 0 is their mean
+SE = Annotated[float, Field(ge=0.15, le=1)]
+
+
+class Message(BaseModel):
+    """An unknown field is a typing mistake, and says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class RoleSkill(Message):
+    """What a role asks of one skill."""
+
+    weight: Worth = 1.0
+    bar: Level = 0.0
+    target: SE = 0.4  # standard error at which the skill is known well enough
+
+
+class RoleForm(Message):
+    """What a recruiter looks for."""
+
+    name: Annotated[str, Field(min_length=3, max_length=80)]
+    about: Annotated[str, Field(max_length=2000)] = ""
+    skills: Annotated[dict[str, RoleSkill], Field(min_length=1)]
+    minutes: Annotated[float, Field(ge=3, le=240)] = 30.0
+    price: Annotated[float, Field(ge=0, le=1)] = (
+        0.004  # least value of a minute: see irt.selection, in the hinge's units
+    )
+    stop_when_decided: bool = True  # end early for whom the bars are as good as surely met or missed
+    follow_demand: Annotated[float, Field(ge=0, le=1)] = (
+        0.25  # share of the weight that follows what plans are short of
+    )
+    keep_months: Annotated[int, Field(ge=1, le=60)] = 24
+
+
+class QueueForm(Message):
+    """One kind of unit that a program needs."""
+
+    name: Annotated[str, Field(min_length=2, max_length=80)]
+    skills: Annotated[dict[str, Worth], Field(min_length=1)]  # weights of what the work leans on
+    bars: dict[str, Level] = Field(default_factory=dict)  # P(skill >= bar) >= 0.9 to be let in
+    difficulty: Level = 0.0
+    units: Annotated[float, Field(gt=0, le=1e6)]
+    value: Annotated[float, Field(ge=0, le=1e6)] = 50.0  # of one accepted unit, in the currency of pay
+    minutes: Annotated[float, Field(gt=0, le=1000)] = 45.0  # to make one unit
+    review_minutes: Annotated[float, Field(gt=0, le=1000)] = 15.0
+    reviews: Annotated[float, Field(ge=0, le=3)] = 1.0  # independent reviews a unit
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+    due: date | None = None
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> QueueForm:
+        if not any(weight > 0 for weight in self.skills.values()):
+            raise ValueError("skills: every weight is 0. Maybe give the skill that matters most 1.")
+        return self
+
+
+class AvailabilityForm(Message):
+    """An expert's week."""
+
+    hours: Annotated[float, Field(ge=0, le=80)]
+    pay: Annotated[float, Field(ge=0, le=1000)] = 40.0
+    languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+
+
+class DecisionForm(Message):
+    """A recruiter's verdict on an applicant for a role."""
+
+    verdict: Literal["advance", "hold", "decline"]
+    reason: Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class CertificateForm(Message):
+    """A language level vouched for from outside."""
+
+    issuer: Annotated[str, Field(min_length=2, max_length=200)]
+    skill: str
+    level: Literal["a1", "a2", "b1", "b2", "c1", "c2"]
+    expires: date | None = None
