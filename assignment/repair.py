@@ -1,0 +1,64 @@
+r"""From hours that obey the rules up to a solver's tolerance to hours that obey them.
+
+Everything is only ever lowered, in an order in which no step undoes an earlier one: people's hours, budgets (a whole
+purse by one factor, which keeps the review balance), then production down to what is wanted, reviewed and
+second-reviewed. A queue whose work still cannot be paired keeps only the people with one role there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assignment.arrays import Floats, total_by
+from assignment.pairing import broken_pairings
+from assignment.problem import Problem
+from assignment.projection import PRODUCE, REVIEW, SECOND
+
+SPECK = 1e-9  # hours that are nobody's wish but the arithmetic's
+
+
+def repair(problem: Problem, hours: Floats) -> Floats:
+    """(A,) hours, lowered until every rule holds."""
+    h = np.where(hours > SPECK, hours, 0.0)
+    h = _within_hours(problem, h)
+    h = _within_budget(problem, h)
+    h = _within_reviews(problem, h)
+    for cut in broken_pairings(problem, h):
+        q = problem.queue[cut.arc[0]]
+        at = np.flatnonzero(problem.queue == q)
+        roles = total_by(problem.expert[at], np.sign(h[at]), problem.experts)[problem.expert[at]]
+        h[at[(roles > 1) & (problem.role[at] == PRODUCE)]] = 0.0
+    return _within_reviews(problem, h)
+
+
+def _factor(limit: Floats, used: Floats) -> Floats:
+    """The largest factor <= 1 that brings used within limit."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(used > limit, limit / used, 1.0)
+
+
+def _within_hours(problem: Problem, h: Floats) -> Floats:
+    due = problem.queues.due[problem.queue]
+    for t in range(problem.hours.shape[1]):
+        early = np.where(due <= t, h, 0.0)
+        used = total_by(problem.expert, early, problem.experts)
+        h = np.where(due <= t, h * _factor(problem.hours[:, t], used)[problem.expert], h)
+    return h
+
+
+def _within_budget(problem: Problem, h: Floats) -> Floats:
+    purse = problem.queues.purse[problem.queue]
+    spent = total_by(purse, problem.cost * h, len(problem.queues.budget))
+    return h * _factor(problem.queues.budget, spent)[purse]
+
+
+def _within_reviews(problem: Problem, h: Floats) -> Floats:
+    queues, q, size = problem.queues, problem.queue, len(problem.queues)
+    handled = [total_by(q, np.where(problem.role == role, problem.rate * h, 0.0), size) for role in range(3)]
+    accepted = total_by(q, problem.accepted * h, size)
+    factor = np.minimum.reduce([
+        _factor(queues.demand, accepted),
+        _factor(handled[REVIEW], queues.review_share * handled[PRODUCE]),
+        _factor(handled[SECOND], queues.second_share * handled[PRODUCE]),
+    ])  # fmt: skip
+    return np.where(problem.role == PRODUCE, h * factor[q], h)

@@ -1,0 +1,160 @@
+r"""Who works where: the staffing problem as a linear programme, solved with a proven gap.
+
+    maximise    Σ_produce (V_q ψ_a g_a - c_a) h_a - Σ_review c_a h_a - broken promises - lost hours
+    subject to  D_q    Σ_e g_a h_a                                ≤ N_q         no more than is wanted        α_q
+                R1_q   k1_q Σ s_a h_a - Σ v_a h_a (review)        ≤ 0           every unit finds its reviews  β1_q
+                R2_q   k2_q Σ s_a h_a - Σ v_a h_a (second)        ≤ 0           and second-level reviews      β2_q
+                B_g    Σ_{q paid by g} c_a h_a                    ≤ B_g         budgets                       μ_g
+                H_et   Σ_{a of e, due ≤ t} h_a                    ≤ hours_et    everybody's hours             U_et
+                O_q    nobody reviews their own work              (rows added where broken, see `pairing`)    π_a
+                h ≥ 0
+
+All right-hand sides are ≥ 0, so h = 0 is feasible: there is no infeasible problem, only a plan that is short of
+something, and `explain` says of what.
+
+    >>> import numpy as np
+    >>> from assignment.problem import Problem, Queues
+    >>> problem = Problem(
+    ...     queues=Queues.of(demand=[40.0], value=[50.0], review_share=1.0),
+    ...     hours=np.array([[20.0], [20.0]]),  # two experts, one due date
+    ...     expert=np.array([0, 1, 1]), queue=np.array([0, 0, 0]),
+    ...     role=np.array([0, 0, 1]),  # expert 0 may produce, expert 1 may produce and review
+    ...     rate=np.array([2.0, 3.0, 6.0]), accepted=np.array([1.5, 2.5, 0.0]),
+    ...     cost=np.array([30.0, 30.0, 30.0]), quality=np.ones(3), pinned=np.zeros(3), before=np.zeros(3),
+    ... )
+    >>> plan = solve(problem)
+    >>> [round(float(h), 3) for h in plan.hours], round(plan.value, 3), plan.status
+    ([20.0, 0.0, 6.667], 700.0, 'optimal')
+
+Expert 1 would produce more than expert 0, but nobody else could review it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, csr_array, vstack
+
+from assignment.arrays import Floats, total_by
+from assignment.pairing import Cut, broken_pairings
+from assignment.plan import Columns, Plan, Prices, bound, columns, weigh
+from assignment.problem import Problem
+from assignment.projection import PRODUCE, REVIEW, SECOND
+from assignment.repair import repair
+
+ROUNDS = 50  # of added rows, after which the pairing is repaired instead
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What the solver says about the programme: hours on the pieces and prices of the rows."""
+
+    hours: Floats  # (A,)
+    prices: Prices
+    finished: bool
+
+
+def solve(problem: Problem, *, time_limit: float | None = None) -> Plan:
+    """The best plan. With `time_limit` (seconds) the best that was found in time, and its gap."""
+    cuts: list[Cut] = []
+    answer = _programme(problem, cuts, time_limit)
+    for _ in range(ROUNDS):
+        broken = broken_pairings(problem, answer.hours) if answer.finished else []
+        if not broken:
+            break
+        cuts += broken
+        answer = _programme(problem, cuts, time_limit)
+    hours = repair(problem, answer.hours)
+    value, objective = weigh(problem, hours)
+    return Plan(
+        hours=hours,
+        value=value,
+        objective=objective,
+        bound=bound(problem, answer.prices),
+        prices=answer.prices,
+        broken=np.maximum(problem.pinned - hours, 0.0),
+        status="optimal" if answer.finished else "time limit",
+    )
+
+
+def _programme(problem: Problem, cuts: list[Cut], time_limit: float | None) -> _Answer:
+    if not problem.arcs:
+        return _Answer(np.zeros(0), _no_prices(problem), finished=True)
+    pieces = columns(problem)
+    shared, limits = coupling(problem)
+    hourly, at_most = _hour_rows(problem, pieces)
+    rows = vstack([shared[:, pieces.arc], _cut_rows(problem, cuts)[:, pieces.arc], hourly], format="csr")
+    edges = np.cumsum([len(limits), len(cuts)])
+    right = np.concatenate([limits, np.zeros(len(cuts)), at_most])
+    real = np.isfinite(right)
+    found = linprog(
+        -pieces.gain,
+        A_ub=rows[real],
+        b_ub=right[real],
+        bounds=np.column_stack([np.zeros(len(pieces.most)), pieces.most]),
+        method="highs-ds",
+        options={} if time_limit is None else {"time_limit": time_limit},
+    )
+    if found.x is None:
+        return _Answer(np.zeros(problem.arcs), _no_prices(problem), finished=False)
+    dual = np.zeros(len(right))
+    dual[real] = np.maximum(-found.ineqlin.marginals, 0.0)
+    by_row, by_cut, by_hour = np.split(dual, edges)
+    hours = total_by(pieces.arc, found.x, problem.arcs)
+    return _Answer(hours, _prices(problem, by_row, by_cut @ _cut_rows(problem, cuts), by_hour), found.status == 0)
+
+
+def coupling(problem: Problem) -> tuple[csr_array, Floats]:
+    """The rows that join experts, over arcs, in the order D, R1, R2 (Q each), B (G), and their right-hand sides."""
+    queues, q, arc = problem.queues, problem.queue, np.arange(problem.arcs)
+    size = len(queues)
+    made = np.flatnonzero(problem.role == PRODUCE)
+    read = np.flatnonzero(problem.role == REVIEW)
+    reread = np.flatnonzero(problem.role == SECOND)
+    row = np.concatenate([q[made], size + q[made], 2 * size + q[made], size + q[read], 2 * size + q[reread],
+                          3 * size + queues.purse[q]])  # fmt: skip
+    entry = np.concatenate([
+        problem.accepted[made],
+        queues.review_share[q[made]] * problem.rate[made],
+        queues.second_share[q[made]] * problem.rate[made],
+        -problem.rate[read],
+        -problem.rate[reread],
+        problem.cost,
+    ])  # fmt: skip
+    col = np.concatenate([made, made, made, read, reread, arc])
+    shape = (3 * size + len(queues.budget), problem.arcs)
+    return csr_array(coo_array((entry, (row, col)), shape=shape)), np.concatenate([
+        queues.demand, np.zeros(2 * size), queues.budget,
+    ])  # fmt: skip
+
+
+def _hour_rows(problem: Problem, pieces: Columns) -> tuple[csr_array, Floats]:
+    """Row (e, t): the hours of everything due by t."""
+    dates = problem.hours.shape[1]
+    expert, due = problem.expert[pieces.arc], problem.queues.due[problem.queue[pieces.arc]]
+    piece, date = np.nonzero(due[:, None] <= np.arange(dates))
+    shape = (problem.hours.size, len(pieces.arc))
+    rows = coo_array((np.ones(len(piece)), (expert[piece] * dates + date, piece)), shape=shape)
+    return csr_array(rows), problem.hours.ravel()
+
+
+def _cut_rows(problem: Problem, cuts: list[Cut]) -> csr_array:
+    row = np.repeat(np.arange(len(cuts)), [len(cut.arc) for cut in cuts])
+    col = np.concatenate([cut.arc for cut in cuts]) if cuts else np.zeros(0, np.intp)
+    entry = np.concatenate([cut.coefficient for cut in cuts]) if cuts else np.zeros(0)
+    return csr_array(coo_array((entry, (row, col)), shape=(len(cuts), problem.arcs)))
+
+
+def _prices(problem: Problem, by_row: Floats, pairing: Floats, by_hour: Floats) -> Prices:
+    size = len(problem.queues)
+    demand, review, second, budget = np.split(by_row, [size, 2 * size, 3 * size])
+    return Prices(demand, review, second, budget, by_hour.reshape(problem.hours.shape), pairing)
+
+
+def _no_prices(problem: Problem) -> Prices:
+    size = len(problem.queues)
+    return _prices(
+        problem, np.zeros(3 * size + len(problem.queues.budget)), np.zeros(problem.arcs), np.zeros(problem.hours.size)
+    )
