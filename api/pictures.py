@@ -39,7 +39,7 @@ def sureness(low: float, high: float) -> str:
 
 
 def standing(p: float, bar_p: float = CLEARS) -> str:
-    return "clears" if p >= bar_p else "below" if p <= 1 - bar_p else "open"
+    return "clears" if p >= bar_p else "below" if 1 - p >= bar_p else "open"
 
 
 def chance(p: float) -> str:

@@ -1,0 +1,167 @@
+// What the pages do beyond plain forms: typeset mathematics, keep drafts on this device, count words,
+// shortcuts, and say aloud what changed. Every page works without it.
+"use strict";
+
+const DRAFT = "assay.draft.";
+const KEYS_OFF = "assay.keys.off";
+
+// -- mathematics ------------------------------------------------------------------------------------
+
+function typeset(root) {
+  if (!window.katex) return;
+  for (const place of root.querySelectorAll(".math:not([data-set])")) {
+    const source = place.textContent;
+    place.dataset.set = "";
+    try {
+      katex.render(source, place, { displayMode: place.tagName === "DIV", strict: "ignore", maxExpand: 200, maxSize: 20 });
+    } catch {
+      place.textContent = source; // unreadable mathematics is shown as it was written
+    }
+  }
+}
+
+// -- drafts: typed but not sent ---------------------------------------------------------------------
+
+const memory = {
+  read(key) { try { return localStorage.getItem(key); } catch { return null; } },
+  write(key, value) { try { localStorage.setItem(key, value); } catch { /* private window, full disk */ } },
+  forget(key) { try { localStorage.removeItem(key); } catch { /* as above */ } },
+  keys() { try { return Object.keys(localStorage); } catch { return []; } },
+};
+
+const fields = (form) => [...form.elements].filter((field) => field.name && !["hidden", "submit", "button"].includes(field.type) && field.tagName !== "BUTTON" && field.tagName !== "FIELDSET");
+const pickable = (field) => field.type === "radio" || field.type === "checkbox";
+
+function keepDraft(form) {
+  const typed = fields(form).filter((field) => (pickable(field) ? field.checked : field.value)).map((field) => [field.name, field.value]);
+  memory.write(DRAFT + form.dataset.draft, JSON.stringify(typed));
+}
+
+function restoreDraft(form) {
+  const fresh = !fields(form).some((field) => (pickable(field) ? field.checked : field.value));
+  let typed = [];
+  try { typed = JSON.parse(memory.read(DRAFT + form.dataset.draft)) || []; } catch { /* not ours */ }
+  if (!fresh || !Array.isArray(typed) || !typed.length) return;
+  for (const [name, value] of typed) {
+    for (const field of fields(form).filter((one) => one.name === name)) {
+      if (!pickable(field)) field.value = value;
+      else if (field.value === value) field.checked = true;
+    }
+  }
+  say("Your draft is back.");
+}
+
+function forgetOtherDrafts(kept) {
+  for (const key of memory.keys()) if (key.startsWith(DRAFT) && key !== DRAFT + kept) memory.forget(key);
+}
+
+// -- words ------------------------------------------------------------------------------------------
+
+function say(text) {
+  const live = document.getElementById("live");
+  if (live) live.textContent = text;
+}
+
+function showSaved(text) {
+  const saved = document.getElementById("saved");
+  if (saved) saved.textContent = text;
+}
+
+function countWords(area) {
+  const words = area.value.trim().split(/\s+/).filter(Boolean).length;
+  const out = document.getElementById(area.dataset.count);
+  if (out) out.textContent = words === 1 ? "1 word" : `${words} words`;
+}
+
+// -- shortcuts --------------------------------------------------------------------------------------
+
+const typing = (target) => target.matches("textarea, select, input:not([type=radio]):not([type=checkbox])");
+
+function pickByKey(key) {
+  const place = "123456789".indexOf(key);
+  const form = document.querySelector("form.answer");
+  if (!form) return false;
+  let option = form.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (!option && place >= 0) option = form.querySelector(`[data-key="${"abcdefghi"[place]}"]`);
+  if (!option) return false;
+  option.focus();
+  option.click();
+  return true;
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const help = document.getElementById("help");
+  if (help.open) return;
+  const answer = document.querySelector("form.answer button.main");
+  if (event.key === "Enter" && answer && event.target.matches("body, main, h1, [type=radio], [type=checkbox], input:not([type])")) {
+    event.preventDefault();
+    answer.click();
+  } else if (memory.read(KEYS_OFF) || typing(event.target)) {
+    return;
+  } else if (event.key === "?") {
+    event.preventDefault();
+    help.showModal();
+  } else if (/^[0-9a-h]$/i.test(event.key) && pickByKey(event.key.toLowerCase())) {
+    event.preventDefault();
+  }
+}
+
+// -- a page, or a part of one, has arrived ----------------------------------------------------------
+
+function arrive(root) {
+  typeset(root);
+  for (const area of root.querySelectorAll("textarea[data-count]")) countWords(area);
+  const form = document.querySelector("form[data-draft]");
+  if (form) {
+    forgetOtherDrafts(form.dataset.draft);
+    restoreDraft(form);
+    for (const area of form.querySelectorAll("textarea[data-count]")) countWords(area);
+  } else if (document.querySelector("[data-drafts=done]")) {
+    forgetOtherDrafts("");
+  }
+  const errors = root.querySelector("#errors");
+  if (errors) errors.focus();
+}
+
+function afterSwap() {
+  const question = document.getElementById("question");
+  if (!question) return;
+  arrive(question);
+  document.getElementById("unsent")?.setAttribute("hidden", "");
+  if (question.querySelector("#errors")) return;
+  question.querySelector("h1").focus();
+  window.scrollTo(0, 0);
+  showSaved("saved ✓");
+  say("Saved. Next question.");
+}
+
+function notSent() {
+  const unsent = document.getElementById("unsent");
+  if (!unsent) return;
+  unsent.hidden = false;
+  unsent.scrollIntoView({ block: "nearest" });
+  showSaved("not sent");
+  say(unsent.textContent);
+}
+
+function start() {
+  const help = document.getElementById("help");
+  const open = document.getElementById("help-open");
+  const keys = document.getElementById("help-keys");
+  open.hidden = false;
+  open.addEventListener("click", () => help.showModal());
+  keys.checked = !memory.read(KEYS_OFF);
+  keys.addEventListener("change", () => (keys.checked ? memory.forget(KEYS_OFF) : memory.write(KEYS_OFF, "1")));
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("input", (event) => {
+    if (event.target.dataset.count) countWords(event.target);
+    if (event.target.form?.dataset.draft) keepDraft(event.target.form);
+  });
+  document.addEventListener("htmx:after:swap", afterSwap);
+  document.addEventListener("htmx:error", notSent);
+  arrive(document);
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();
