@@ -1,0 +1,229 @@
+r"""Marginal maximum likelihood for sparse, adaptive, many-skilled answers.
+
+    maximise over a, d, Σ   Σ_p log ∫ Π_j P(y_pj | a_j·θ) N(θ; 0, Σ) dθ  (+ log prior of the items)
+
+θ ~ N(0, Σ), Σ a correlation matrix; items as in `irt.model`. Answers missing by design (booklets,
+adaptive tests) need no model of their own: what was asked depended on answers that are here.
+
+The E-step (`irt.estep`) is expectation propagation with gradients taken under each answer's own tilted
+density, which are the exact gradients of the EP marginal likelihood; with one or two skills the estimates
+are finished with the exact integral. The M-step is a Newton step an item, a step of scale and place a skill
+(parameter expansion) and EM's step in Σ kept to unit diagonal; Anderson's mixing speeds their sequence up.
+
+References: Bock & Aitkin (1981); Minka (2001); Liu, Rubin & Wu (1998); Walker & Ni (2011), Anderson
+acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49; Mislevy (1986) for priors on items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from irt.acceleration import Mixer
+from irt.design import Answers, Design, Refused, Task, fittable
+from irt.estep import Parameters, Statistics, e_step, no_sites, quadrature, settle
+from irt.model import Floats, Ints, Items
+from irt.mstep import MAX_SLOPE, ItemPrior, Rules, m_step, pack, unpack
+from irt.start import Anchors, chosen, cold, expand, held, warm
+from irt.uncertainty import uncertainty
+
+MANY = 30_000  # persons above which a fit begins with some of them
+SOME = 20_000
+GRID = {1: 31, 2: 15, 3: 11}  # nodes a dimension of the exact integral
+EXACT_WORK = 6e7  # answers times nodes a pass up to which the exact integral is used unasked
+
+Progress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A calibration: items and population on one scale, how sure, and what was left out."""
+
+    items: Items  # I' items that could be fitted; skill columns as in `skills`
+    mean: Floats  # (D',)
+    covariance: Floats  # (D', D') with unit variances, but for anchored skills
+    slope_se: Floats  # (I', k)
+    threshold_se: Floats  # (I', M) nan where no answers tell a threshold
+    item_covariance: Floats  # (I', k + M, k + M) of an item's slopes and thresholds
+    log_likelihood: float  # marginal, of the answers to the fitted items
+    method: str  # "quadrature" or "expectation propagation": how log_likelihood and the gradients were computed
+    se_method: str
+    iterations: int
+    converged: bool
+    kept_items: Ints  # (I',) rows of the design
+    kept_skills: Ints  # (D',) columns of the design
+    refused: tuple[Refused, ...]
+    prior: ItemPrior | None  # on items, as learnt, if there was one
+
+    def answers(self, answers: Answers) -> Answers:
+        """Answers in the design's numbering as answers to the fitted items; others are left out."""
+        rows = max(int(answers.item.max(initial=0)), int(self.kept_items.max(initial=0))) + 1
+        place = np.full(rows, -1)
+        place[self.kept_items] = np.arange(len(self.kept_items))
+        some = answers.where(place[answers.item] >= 0)
+        return Answers(some.start, place[some.item], some.level, some.weight)
+
+
+def calibrate(
+    answers: Answers,
+    design: Design,
+    *,
+    correlation: Floats | None = None,
+    prior: ItemPrior | None = None,
+    anchors: Anchors | None = None,
+    start: Fit | None = None,
+    exact: bool | None = None,
+    tolerance: float = 1e-4,
+    passes: int = 400,
+    progress: Progress | None = None,
+) -> Fit:
+    """Estimate items and population; what cannot be told is refused with a reason, not raised.
+
+    correlation: fixed correlations (D, D) of the skills; estimated if absent.
+    prior: hierarchical prior on items; pure maximum likelihood if absent.
+    exact: use the exact integral (D <= 3); if absent, where it is cheap.
+    start: an earlier fit of the same design to begin from.
+    progress: called with the number of the pass and the largest relative change.
+    Raises ValueError on answers that the design cannot have.
+    """
+    loose = prior is not None or anchors is not None
+    task = fittable(answers, design, correlated=correlation is None, lone=1 if loose else 3, pair=1 if loose else 2)
+    if len(task.items) == 0:
+        reasons = "; ".join(f"{r.what}: {r.why}" for r in task.refused[:5])
+        raise ValueError(f"calibrate: nothing is left to fit. Maybe too few answers were given. {reasons}")
+    first, rules = _begin(task, correlation, anchors, start)
+    most = _Climb(first, prior, 0, converged=False)
+    if len(task.answers) > MANY:
+        some = task.answers.people(slice(0, None, len(task.answers) // SOME))
+        most = _ascend(_propagated(some, first), most, rules, 20 * tolerance, passes, progress)
+    most = _ascend(_propagated(task.answers, most.at), most, rules, tolerance, passes, progress)
+    nodes = GRID[len(task.skills)] if (_affordable(task) if exact is None else exact) else 0
+    if nodes:
+        most = _ascend(_integrated(task.answers, most.at, nodes), most, rules, tolerance, passes, progress)
+    return _fit(task, most, rules, nodes)
+
+
+def _affordable(task: Task) -> bool:
+    skills = task.design.skills
+    return skills <= 2 and len(task.answers.item) * GRID[skills] ** skills <= EXACT_WORK
+
+
+def _begin(
+    task: Task, correlation: Floats | None, anchors: Anchors | None, start: Fit | None
+) -> tuple[Parameters, Rules]:
+    """Start values, and what a step must hold."""
+    at = cold(task)
+    if start is not None:
+        at = warm(at, task, start.kept_items, start.items, start.kept_skills, start.covariance)
+    if correlation is not None:
+        at = replace(at, cov=chosen(correlation, task.skills))
+    fixed, anchored = np.zeros(len(task.items), dtype=bool), np.zeros(len(task.skills), dtype=bool)
+    if anchors is not None:
+        at, fixed, anchored = held(at, task, anchors)
+    return at, Rules(fixed, anchored, correlation is None, task.design.same_slope)
+
+
+class _Climb(NamedTuple):
+    """How far a fit has come."""
+
+    at: Parameters
+    prior: ItemPrior | None
+    passes: int
+    converged: bool
+
+
+Passer = Callable[[Parameters], Statistics]
+
+
+def _propagated(answers: Answers, at: Parameters) -> Passer:
+    """Statistics by expectation propagation; sites are kept from pass to pass."""
+    _, _, sites = settle(answers, at, no_sites(answers), sweeps=1)
+    held_sites = [sites]
+
+    def statistics(at: Parameters) -> Statistics:
+        found, held_sites[0] = e_step(answers, at, held_sites[0])
+        return found
+
+    return statistics
+
+
+def _integrated(answers: Answers, at: Parameters, nodes: int) -> Passer:
+    """Statistics by the exact integral, on grids placed once."""
+    _, _, sites = settle(answers, at, no_sites(answers))
+    return lambda at: quadrature(answers, at, sites, nodes)
+
+
+def _ascend(
+    statistics: Passer, climb: _Climb, rules: Rules, tolerance: float, passes: int, progress: Progress | None
+) -> _Climb:
+    """Step until the largest relative change of a plain step is below the tolerance."""
+    at, prior, done, _ = climb
+    mixer = Mixer()
+    while done < passes:
+        target, prior = m_step(statistics(at), at, prior, rules)
+        old, new = pack(at, rules), pack(target, rules)
+        change = float(np.max(np.abs(new - old) / (1 + np.abs(old)), initial=0.0))
+        done += 1
+        if progress is not None:
+            progress(done, change)
+        if change < tolerance:
+            return _Climb(target, prior, done, converged=True)
+        mixed = unpack(mixer.mix(old, new), target, rules)
+        if mixed is None:
+            mixer.restart()
+        at = target if mixed is None else mixed
+    return _Climb(at, prior, done, converged=False)
+
+
+def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
+    at = _upright(climb.at)
+    _, _, sites = settle(task.answers, at, no_sites(task.answers))
+    known = uncertainty(task.answers, at, sites, climb.prior, rules, nodes)
+    threshold, place = expand(task, at)
+    k = at.slope.shape[1]
+    columns = np.concatenate([np.tile(np.arange(k), (len(place), 1)), np.where(place >= 0, k + place, -1)], axis=1)
+    covariance = _spread(known.item, columns)
+    se = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    return Fit(
+        items=Items(at.skill, at.slope, threshold, at.guess),
+        mean=at.mean,
+        covariance=at.cov,
+        slope_se=se[:, :k],
+        threshold_se=np.where(place >= 0, se[:, k:], np.nan),
+        item_covariance=covariance,
+        log_likelihood=known.log_likelihood,
+        method="quadrature" if nodes else "expectation propagation",
+        se_method=known.method,
+        iterations=climb.passes,
+        converged=climb.converged,
+        kept_items=task.items,
+        kept_skills=task.skills,
+        refused=task.refused + tuple(_runaways(task, at)),
+        prior=climb.prior,
+    )
+
+
+def _upright(at: Parameters) -> Parameters:
+    """Turn skills round whose slopes are mostly negative."""
+    real = np.arange(at.slope.shape[1]) < at.width[:, None]
+    votes = np.zeros(len(at.mean))
+    np.add.at(votes, at.skill[real], np.sign(at.slope[real]))
+    sign = np.where(votes < 0, -1.0, 1.0)
+    return replace(at, slope=at.slope * sign[at.skill], mean=at.mean * sign, cov=at.cov * np.outer(sign, sign))
+
+
+def _spread(block: Floats, columns: Ints) -> Floats:
+    """Covariances (I', q, q) of chosen rows of (I', p, p) blocks; -1 chooses nothing."""
+    chosen = np.maximum(columns, 0)
+    some = np.take_along_axis(np.take_along_axis(block, chosen[:, :, None], 1), chosen[:, None, :], 2)
+    real = columns >= 0
+    return np.where(real[:, :, None] & real[:, None, :], some, 0.0)
+
+
+def _runaways(task: Task, at: Parameters) -> list[Refused]:
+    far = (np.abs(at.slope) >= MAX_SLOPE - 1e-6).any(1)
+    why = f"its slope ran to the limit of {MAX_SLOPE:g}: too few answers to hold it. Maybe give a prior on items."
+    return [Refused("item", int(task.items[i]), why) for i in np.nonzero(far)[0]]

@@ -1,0 +1,258 @@
+r"""From statistics to better parameters.
+
+Item j: (a, d) <- (a, d) + H^-1 g, with the prior's gradient and curvature where there is one.
+Skill e, scale and place (parameter expansion): the population's own step in scale and mean is carried into
+the slopes and thresholds, log s = ((Q Σ)_ee + Σ_j a_je ∂_a) / (2P), which vanishes where the items' steps do.
+Population: Σ <- Σ + Σ (Q - diag λ) Σ / P with λ such that the variances stay 1; so Σ rests where the
+gradient in every correlation is 0. Anchored skills have a free mean and variance instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from irt.design import Flags
+from irt.estep import Parameters, Statistics
+from irt.model import Floats
+
+MAX_SLOPE = 8.0  # logits per sd of a skill; steeper items are steps, told by no finite sample
+LONGEST = 0.7  # of one step in a slope or threshold
+
+
+TRUST = 0.35  # longest log scale a pass may move
+
+
+@dataclass(frozen=True)
+class ItemPrior:
+    """log a ~ N(log_slope, slope_sd²), mean threshold ~ N(threshold, threshold_sd²) over items, modes reported.
+
+    Unless `estimated` is False the four numbers are start values: they are learnt from the items
+    (empirical Bayes), so a bank of steep items shrinks towards steep ones. Slopes stay positive.
+    """
+
+    log_slope: float = 0.0
+    slope_sd: float = 0.4
+    threshold: float = 0.0
+    threshold_sd: float = 1.5
+    estimated: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.slope_sd > 0 and self.threshold_sd > 0):
+            raise ValueError(f"ItemPrior: sds are {self.slope_sd} and {self.threshold_sd}, but must be above 0.")
+
+
+def real_slopes(at: Parameters) -> Flags:
+    """(I, k): not padding."""
+    return np.arange(at.slope.shape[1]) < at.width[:, None]
+
+
+def prior_terms(at: Parameters, prior: ItemPrior | None) -> tuple[Floats, Floats]:
+    """Gradient (I, p) and curvature (I, p, p) of the log prior, stacked as the statistics are."""
+    rows, k = at.slope.shape
+    p = k + at.threshold.shape[1]
+    gradient, curvature = np.zeros((rows, p)), np.zeros((rows, p, p))
+    if prior is None:
+        return gradient, curvature
+    real = real_slopes(at)
+    a = np.where(real, np.maximum(at.slope, 1e-3), 1.0)
+    weight = 1 / (a * prior.slope_sd) ** 2
+    place = np.arange(k)
+    gradient[:, :k] = np.where(real, -(np.log(a) - prior.log_slope) * a * weight, 0.0)
+    curvature[:, place, place] = np.where(real, weight, 0.0)
+    used = np.isfinite(at.threshold)
+    share = used / used.sum(1, keepdims=True)
+    centre = (np.where(used, at.threshold, 0.0) * share).sum(1, keepdims=True)
+    gradient[:, k:] = -(centre - prior.threshold) / prior.threshold_sd**2 * share
+    curvature[:, k:, k:] = share[:, :, None] * share[:, None, :] / prior.threshold_sd**2
+    return gradient, curvature
+
+
+def learn(prior: ItemPrior, at: Parameters, information: Floats, free: Flags) -> ItemPrior:
+    """The prior that these items come from: means and spreads over items, with what is unsure of each added."""
+    real = real_slopes(at) & free[:, None]
+    if not prior.estimated or real.sum() < 4:
+        return prior
+    k = at.slope.shape[1]
+    variance = np.diagonal(np.linalg.inv(bordered(information, at)), axis1=1, axis2=2)
+    log_a = np.log(np.maximum(at.slope[real], 1e-3))
+    unsure = np.minimum(variance[:, :k][real] / at.slope[real] ** 2, prior.slope_sd**2)
+    used = np.isfinite(at.threshold)
+    centre = np.where(used, at.threshold, 0.0).sum(1)[free] / used.sum(1)[free]
+    loose = np.minimum(variance[:, k:].sum(1)[free] / used.sum(1)[free] ** 2, prior.threshold_sd**2)
+    return replace(
+        prior,
+        log_slope=float(log_a.mean()),
+        slope_sd=float(np.sqrt(log_a.var() + unsure.mean()).clip(0.05, 1.0)),
+        threshold=float(centre.mean()),
+        threshold_sd=float(np.sqrt(centre.var() + loose.mean()).clip(0.1, 5.0)),
+    )
+
+
+def bordered(information: Floats, at: Parameters) -> Floats:
+    """Information (I, p, p) with ones on the diagonal of padding, so that it can be inverted."""
+    used = np.concatenate([real_slopes(at), np.isfinite(at.threshold)], axis=1)
+    p = used.shape[1]
+    full = np.where(used[:, :, None] & used[:, None, :], information, 0.0)
+    place = np.arange(p)
+    diagonal = full[:, place, place]
+    full[:, place, place] = np.where(used, diagonal * (1 + 1e-9) + 1e-9, 1.0)
+    return full
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What a step must hold."""
+
+    fixed: Flags  # (I,) items held where they are
+    anchored: Flags  # (D,) skills whose scale such items give: their mean and variance are free
+    correlated: bool  # correlations are estimated
+    same_slope: bool  # the items of a skill share one slope
+
+
+def m_step(
+    found: Statistics, at: Parameters, prior: ItemPrior | None, rules: Rules
+) -> tuple[Parameters, ItemPrior | None]:
+    """The next parameters, and the prior learnt anew."""
+    fixed = rules.fixed
+    gradient, curvature = prior_terms(at, prior)
+    moved = items_step(found, at, gradient, curvature, rules)
+    scale, shift = expansion(found, at, gradient, curvature, rules.anchored)
+    cov, mean = population_step(found, at, rules)
+    slope = moved.slope * np.where(fixed[:, None], 1.0, scale[at.skill])
+    place = (moved.slope * np.where(real_slopes(at), shift[at.skill], 0.0)).sum(1)
+    threshold = moved.threshold + np.where(fixed, 0.0, place)[:, None]
+    if prior is not None:
+        slope = np.where(fixed[:, None], slope, np.where(real_slopes(at), np.maximum(slope, 0.02), 0.0))
+        prior = learn(prior, at, found.crossed + curvature, ~fixed)
+    slope = np.where(fixed[:, None], slope, np.clip(slope, -MAX_SLOPE, MAX_SLOPE))
+    return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov), prior
+
+
+def items_step(
+    found: Statistics, at: Parameters, gradient: Floats, curvature: Floats, rules: Rules
+) -> Parameters:
+    """One Newton step an item, cut where it is long or would make thresholds rise."""
+    k = at.slope.shape[1]
+    used = np.concatenate([real_slopes(at), np.isfinite(at.threshold)], axis=1)
+    g = np.where(used, found.gradient + gradient, 0.0)
+    H = bordered(found.curvature + curvature, at)
+    step = _tied(g, H, at, k) if rules.same_slope else np.linalg.solve(H, g[:, :, None])[:, :, 0]
+    longest = np.abs(step).max(1, keepdims=True)
+    step *= np.minimum(1.0, LONGEST / np.maximum(longest, 1e-300))
+    step[rules.fixed] = 0.0
+    for _ in range(6):
+        threshold = at.threshold + step[:, k:]
+        with np.errstate(invalid="ignore"):
+            rising = (np.diff(threshold, axis=1) > -1e-6).any(1)
+        if not rising.any():
+            break
+        step[rising] *= 0.5
+    step[rising, k:] = 0.0
+    return replace(at, slope=at.slope + step[:, :k], threshold=at.threshold + step[:, k:])
+
+
+def _tied(g: Floats, H: Floats, at: Parameters, k: int) -> Floats:
+    """The step when all items of a skill share one slope: slopes first, thresholds given them."""
+    inner = np.linalg.inv(H[:, k:, k:])
+    through = H[:, :k, k:] @ inner
+    left = g[:, :k] - (through @ g[:, k:, None])[:, :, 0]
+    stiff = np.diagonal(H[:, :k, :k] - through @ H[:, k:, :k], axis1=1, axis2=2)
+    real = real_slopes(at)
+    pull, hold = np.zeros(len(at.mean)), np.full(len(at.mean), 1e-9)
+    np.add.at(pull, at.skill[real], left[real])
+    np.add.at(hold, at.skill[real], stiff[real])
+    slope = np.where(real, (pull / hold)[at.skill], 0.0)
+    rest = g[:, k:] - (H[:, k:, :k] @ slope[:, :, None])[:, :, 0]
+    return np.concatenate([slope, (inner @ rest[:, :, None])[:, :, 0]], axis=1)
+
+
+def expansion(
+    found: Statistics, at: Parameters, gradient: Floats, curvature: Floats, anchored: Flags
+) -> tuple[Floats, Floats]:
+    """Scale (D,) and shift (D,) of the skills to carry into the items; 1 and 0 where anchored."""
+    skills, k = len(at.mean), at.slope.shape[1]
+    persons = float(found.persons)
+    real = real_slopes(at)
+    pull = np.einsum("de,de->d", found.cov, at.cov)
+    hold = np.full(skills, 2 * persons)
+    np.add.at(pull, at.skill[real], (gradient[:, :k] * at.slope)[real])
+    np.add.at(hold, at.skill[real], (np.diagonal(curvature, axis1=1, axis2=2)[:, :k] * at.slope**2)[real])
+    scale = np.exp(np.clip(pull / hold, -TRUST, TRUST))
+    push, stiff = found.mean.copy(), persons * np.diag(np.linalg.inv(at.cov))
+    whole_gradient, whole_curvature = gradient[:, k:].sum(1), curvature[:, k:, k:].sum((1, 2))
+    np.add.at(push, at.skill[real], (at.slope * whole_gradient[:, None])[real])
+    np.add.at(stiff, at.skill[real], (at.slope**2 * whole_curvature[:, None])[real])
+    shift = at.cov @ push / persons if not whole_curvature.any() else push / stiff
+    return np.where(anchored, 1.0, scale), np.where(anchored, 0.0, np.clip(shift, -TRUST, TRUST))
+
+
+def population_step(found: Statistics, at: Parameters, rules: Rules) -> tuple[Floats, Floats]:
+    """Σ and μ after EM's step, with unit variances and mean 0 kept where no anchor frees them."""
+    anchored = rules.anchored
+    if not rules.correlated and not anchored.any():
+        return at.cov, at.mean
+    persons = float(found.persons)
+    push = at.cov @ found.mean / persons
+    mean = at.mean + np.where(anchored, push, 0.0)
+    loose = np.where(anchored, found.mean, 0.0)
+    Q = found.cov - np.outer(loose, loose) / persons  # about the new mean
+    held = ~anchored
+    step = at.cov @ Q @ at.cov / persons
+    if held.any():
+        square = (at.cov**2)[np.ix_(held, held)]
+        multiplier = np.zeros(len(at.mean))
+        multiplier[held] = np.linalg.solve(square, np.diag(step)[held])
+        step -= (at.cov * multiplier) @ at.cov
+    if not rules.correlated:
+        step = _only_scales(step, at)
+    cov = at.cov + step
+    if np.linalg.eigvalsh(cov)[0] < 1e-3 * np.diag(cov).min():
+        cov = at.cov + at.cov @ found.cov @ at.cov / persons
+    return proper(cov, held), mean
+
+
+def _only_scales(step: Floats, at: Parameters) -> Floats:
+    """The part of a step in Σ that keeps the correlations: variances move, for anchored skills."""
+    sd = np.sqrt(np.diag(at.cov))
+    grown = np.sqrt(np.maximum(np.diag(at.cov + step), 1e-3)) / sd
+    return at.cov * np.outer(grown, grown) - at.cov
+
+
+def proper(cov: Floats, held: Flags) -> Floats:
+    """The covariance with unit variance where held, and no eigenvalue at 0."""
+    value, vector = np.linalg.eigh((cov + cov.T) / 2)
+    whole = (vector * np.maximum(value, 1e-4 * value[-1])) @ vector.T
+    sd = np.where(held, np.sqrt(np.diag(whole)), 1.0)
+    return whole / np.outer(sd, sd)
+
+
+def pack(at: Parameters, rules: Rules) -> Floats:
+    """All that a fit moves as one vector; Σ by the rows of its Cholesky factor over their last entry."""
+    sd = np.sqrt(np.diag(at.cov))
+    root = np.linalg.cholesky(at.cov / np.outer(sd, sd))
+    rows = root / np.diag(root)[:, None]
+    below = np.tril_indices(len(sd), -1)
+    parts = [at.slope[real_slopes(at)], at.threshold[np.isfinite(at.threshold)], rows[below]]
+    return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored]])
+
+
+def unpack(x: Floats, at: Parameters, rules: Rules) -> Parameters | None:
+    """The inverse of `pack`; None where thresholds would not fall."""
+    skills, fixed, anchored = len(at.mean), rules.fixed, rules.anchored
+    real, used, below = real_slopes(at), np.isfinite(at.threshold), np.tril_indices(skills, -1)
+    sizes = np.cumsum([real.sum(), used.sum(), len(below[0]), anchored.sum()])
+    slopes, thresholds, rows, log_sd, means = np.split(x, sizes)
+    slope, threshold, mean, sd = at.slope.copy(), at.threshold.copy(), at.mean.copy(), np.ones(skills)
+    slope[real], threshold[used] = np.clip(slopes, -MAX_SLOPE, MAX_SLOPE), thresholds
+    slope[fixed], threshold[fixed] = at.slope[fixed], at.threshold[fixed]
+    mean[anchored], sd[anchored] = means, np.exp(log_sd)
+    with np.errstate(invalid="ignore"):
+        if (np.diff(threshold, axis=1) > -1e-6).any():
+            return None
+    root = np.eye(skills)
+    root[below] = rows
+    root /= np.linalg.norm(root, axis=1, keepdims=True)
+    cov = root @ root.T
+    return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov * np.outer(sd, sd))
