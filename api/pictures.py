@@ -61,6 +61,10 @@ def number(x: float) -> str:
     return f"{x:,.0f}" if x == round(x) or abs(x) >= 100 else f"{x:,.1f}"
 
 
+def whole(x: float) -> str:
+    return f"{x:,.0f}"
+
+
 def span(low: float, high: float, unit: str) -> str:
     """A range in whole units, outwards: never narrower than it is. `unit` in the plural."""
     first, last = floor(low), max(1, ceil(high))
@@ -99,11 +103,11 @@ class Interval:
     dot: float
     bar: float | None
     ghost_left: float | None
-    ghost_width: float
+    ghost_right: float | None
     sentence: str
 
 
-def interval(  # noqa: PLR0913 -- the parts of one picture
+def interval(
     skill: str,
     mean: float,
     low: float,
@@ -114,7 +118,9 @@ def interval(  # noqa: PLR0913 -- the parts of one picture
 ) -> Interval:
     """Refuses an interval that does not hold its mean: such a picture would lie."""
     if not low <= mean <= high:
-        raise ValueError(f"interval of {skill}: mean {mean} is outside [{low}, {high}]. Maybe low and high are swapped.")
+        raise ValueError(
+            f"interval of {skill}: mean {mean} is outside [{low}, {high}]. Maybe low and high are swapped."
+        )
     ghost = None if start_low is None or start_high is None else (place(start_low), place(start_high))
     return Interval(
         left=place(low),
@@ -122,7 +128,7 @@ def interval(  # noqa: PLR0913 -- the parts of one picture
         dot=place(mean),
         bar=None if bar is None else place(bar),
         ghost_left=ghost[0] if ghost else None,
-        ghost_width=round(ghost[1] - ghost[0], 2) if ghost else 0.0,
+        ghost_right=ghost[1] if ghost else None,
         sentence=sentence(skill, mean, low, high, bar),
     )
 
@@ -206,4 +212,5 @@ FILTERS: dict[str, Any] = {
     "moment": moment,
     "number": number,
     "share": share,
+    "whole": whole,
 }

@@ -20,7 +20,32 @@ from markupsafe import Markup
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 TAGS = set(
-    "p br hr strong em s del code pre blockquote ul ol li a span div table thead tbody tr th td sub sup".split()
+    [
+        "p",
+        "br",
+        "hr",
+        "strong",
+        "em",
+        "s",
+        "del",
+        "code",
+        "pre",
+        "blockquote",
+        "ul",
+        "ol",
+        "li",
+        "a",
+        "span",
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "sub",
+        "sup",
+    ]
 )
 ATTRIBUTES = {"a": {"href", "title"}, "code": {"tabindex"}, "div": {"tabindex"}, "ol": {"start"}}
 CLASSES = {

@@ -41,8 +41,8 @@ from assignment.arrays import Floats, total_by
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import Columns, Plan, Prices, bound, columns, weigh
 from assignment.problem import Problem
-from assignment.projection import PRODUCE, REVIEW, SECOND
 from assignment.repair import repair
+from assignment.rows import coupling, cut_rows
 
 ROUNDS = 50  # of added rows, after which the pairing is repaired instead
 
@@ -85,7 +85,7 @@ def _programme(problem: Problem, cuts: list[Cut], time_limit: float | None) -> _
     pieces = columns(problem)
     shared, limits = coupling(problem)
     hourly, at_most = _hour_rows(problem, pieces)
-    rows = vstack([shared[:, pieces.arc], _cut_rows(problem, cuts)[:, pieces.arc], hourly], format="csr")
+    rows = vstack([shared[:, pieces.arc], cut_rows(problem, cuts)[:, pieces.arc], hourly], format="csr")
     edges = np.cumsum([len(limits), len(cuts)])
     right = np.concatenate([limits, np.zeros(len(cuts)), at_most])
     real = np.isfinite(right)
@@ -103,31 +103,7 @@ def _programme(problem: Problem, cuts: list[Cut], time_limit: float | None) -> _
     dual[real] = np.maximum(-found.ineqlin.marginals, 0.0)
     by_row, by_cut, by_hour = np.split(dual, edges)
     hours = total_by(pieces.arc, found.x, problem.arcs)
-    return _Answer(hours, _prices(problem, by_row, by_cut @ _cut_rows(problem, cuts), by_hour), found.status == 0)
-
-
-def coupling(problem: Problem) -> tuple[csr_array, Floats]:
-    """The rows that join experts, over arcs, in the order D, R1, R2 (Q each), B (G), and their right-hand sides."""
-    queues, q, arc = problem.queues, problem.queue, np.arange(problem.arcs)
-    size = len(queues)
-    made = np.flatnonzero(problem.role == PRODUCE)
-    read = np.flatnonzero(problem.role == REVIEW)
-    reread = np.flatnonzero(problem.role == SECOND)
-    row = np.concatenate([q[made], size + q[made], 2 * size + q[made], size + q[read], 2 * size + q[reread],
-                          3 * size + queues.purse[q]])  # fmt: skip
-    entry = np.concatenate([
-        problem.accepted[made],
-        queues.review_share[q[made]] * problem.rate[made],
-        queues.second_share[q[made]] * problem.rate[made],
-        -problem.rate[read],
-        -problem.rate[reread],
-        problem.cost,
-    ])  # fmt: skip
-    col = np.concatenate([made, made, made, read, reread, arc])
-    shape = (3 * size + len(queues.budget), problem.arcs)
-    return csr_array(coo_array((entry, (row, col)), shape=shape)), np.concatenate([
-        queues.demand, np.zeros(2 * size), queues.budget,
-    ])  # fmt: skip
+    return _Answer(hours, _prices(problem, by_row, by_cut @ cut_rows(problem, cuts), by_hour), found.status == 0)
 
 
 def _hour_rows(problem: Problem, pieces: Columns) -> tuple[csr_array, Floats]:
@@ -138,13 +114,6 @@ def _hour_rows(problem: Problem, pieces: Columns) -> tuple[csr_array, Floats]:
     shape = (problem.hours.size, len(pieces.arc))
     rows = coo_array((np.ones(len(piece)), (expert[piece] * dates + date, piece)), shape=shape)
     return csr_array(rows), problem.hours.ravel()
-
-
-def _cut_rows(problem: Problem, cuts: list[Cut]) -> csr_array:
-    row = np.repeat(np.arange(len(cuts)), [len(cut.arc) for cut in cuts])
-    col = np.concatenate([cut.arc for cut in cuts]) if cuts else np.zeros(0, np.intp)
-    entry = np.concatenate([cut.coefficient for cut in cuts]) if cuts else np.zeros(0)
-    return csr_array(coo_array((entry, (row, col)), shape=(len(cuts), problem.arcs)))
 
 
 def _prices(problem: Problem, by_row: Floats, pairing: Floats, by_hour: Floats) -> Prices:

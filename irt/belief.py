@@ -24,11 +24,12 @@ Machine Learning, ch. 3.6; Wainer, Bradlow & Wang (2007), Testlet Response Theor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numba import njit
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
 
 from irt.model import Floats, Ints, Items
 from irt.population import Population
@@ -97,6 +98,24 @@ class Belief:
         sd = np.sqrt(np.einsum("...d,de,...e->...", weight, self.cov, weight))
         return ndtr((weight @ self.mean - bar) / np.maximum(sd, 1e-12))
 
+    def all_above(self, skill: Ints, bar: Floats) -> float:
+        """P(θ_d >= bar_d for every named skill), by 4,096 fixed low-discrepancy points (error about 0.003)."""
+        root = np.linalg.cholesky(self.cov[np.ix_(skill, skill)])
+        points = self.mean[skill] + normal_points(len(skill)) @ root.T
+        return float((points >= bar).all(axis=1).mean())
+
+    def seeing(self, skill: int, noise: float) -> tuple[Floats, Floats]:
+        """What an observation of one skill with a noise variance would do: sd of the new mean (D,), new cov (D, D)."""
+        column = self.cov[:, skill]
+        total = column[skill] + noise
+        return column / np.sqrt(total), self.cov - np.outer(column, column) / total
+
+
+@lru_cache(maxsize=64)
+def normal_points(dimensions: int) -> Floats:
+    """Points of a scrambled Sobol sequence as standard normals, (4096, D); always the same ones."""
+    return ndtri(qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(0)).random(4096))
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -142,7 +161,7 @@ def ties(evidence: Evidence) -> Floats:
 def propagate(
     joint: Floats, start: Floats, level: Ints, threshold: Floats, guess: Floats, value: Floats, variance: Floats
 ) -> tuple[Floats, Floats, bool]:
-    """EP over the n answers. Returns (I + T K)^{-1} T, (I + T K)^{-1} (ν - T m0), and whether it settled."""
+    """Run EP over the n answers: (I + T K)^{-1} T, (I + T K)^{-1} (ν - T m0), and whether it settled."""
     n = len(start)
     tau, nu = np.zeros(n), np.zeros(n)
     for j in range(n):

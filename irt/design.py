@@ -313,4 +313,5 @@ def _task(answers: Answers, design: Design, keep: Flags, skills: Flags, recode: 
     some = answers.where(keep[answers.item])
     level = recode[some.item, some.level]
     usable = Answers(some.start, row[some.item], level, some.weight)
-    return Task(usable, fitted, np.nonzero(keep)[0], np.nonzero(skills)[0], design.levels[keep], recode[keep], tuple(refused))
+    rows, columns = np.nonzero(keep)[0], np.nonzero(skills)[0]
+    return Task(usable, fitted, rows, columns, design.levels[keep], recode[keep], tuple(refused))

@@ -90,7 +90,7 @@ def rated(items: Items, discrimination: Floats | float, severity: Floats | float
 
 
 def projection(theta: Floats, items: Items) -> Floats:
-    """s = a·θ for every item: (..., D) -> (..., I)."""
+    """The projection s = a·θ of every item: (..., D) -> (..., I)."""
     shown: Floats = (theta[..., items.skill] * items.slope).sum(-1)
     return shown
 

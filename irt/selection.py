@@ -63,6 +63,7 @@ class Scan:
     gain: Floats  # (I,) fall of the hinge; 0 outside the shortlist
     information: Floats  # (I,) mutual information with θ, nats
     rate: Floats  # (I,) gain per expected minute
+    shrink: Floats  # (I,) f/v: what `falls` needs to say which skills gain
     order: Ints  # shortlisted rows, best rate first
 
 
@@ -82,15 +83,16 @@ def scan(belief: Belief, pool: Pool, aim: Aim, allowed: NDArray[np.bool_]) -> Sc
     v, fraction, information = look(
         belief.mean, belief.cov, items.skill, items.slope, items.threshold, items.guess, pool.blur, allowed
     )
-    linear = fraction * quadratic(spread, items.skill, items.slope) / v / pool.minutes
+    shrink = fraction / v
+    linear = shrink * quadratic(spread, items.skill, items.slope) / pool.minutes
     linear[~allowed] = -1.0
     shortlist = np.argsort(-linear, kind="stable")[:SHORTLIST]
     shortlist = shortlist[allowed[shortlist]]
     gain = np.zeros(count)
-    gain[shortlist] = falls(belief.cov, items.rows(shortlist), fraction[shortlist] / v[shortlist], aim).sum(1)
+    gain[shortlist] = falls(belief.cov, items.rows(shortlist), shrink[shortlist], aim).sum(1)
     rate = gain / pool.minutes
     order = shortlist[np.argsort(-rate[shortlist], kind="stable")]
-    return Scan(gain, information, rate, order[rate[order] > 0])
+    return Scan(gain, information, rate, shrink, order[rate[order] > 0])
 
 
 def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
@@ -105,7 +107,7 @@ def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
 
 
 def quadratic(matrix: Floats, skill: Ints, slope: Floats) -> Floats:
-    """a'M a of every item, by its own columns only: (I,)."""
+    """The form a'M a of every item, by its own columns only: (I,)."""
     pairs = matrix[skill[:, :, None], skill[:, None, :]]
     return np.einsum("ic,ice,ie->i", slope, pairs, slope)
 

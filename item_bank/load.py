@@ -78,8 +78,10 @@ class BankFaultError(ValueError):
         super().__init__("\n".join(faults))
 
 
-def load(folder: Path | None = None) -> Bank:
+def load(folder: Path | None = None, *, shelf: str = "items") -> Bank:
     """The bank in a folder that holds `skills.yaml` and `items/`; by default the one shipped.
+
+    The shelf `practice` holds one item of each kind that nobody is scored on.
 
     Raises BankFaultError with every fault of every file, so that nothing is loaded by halves.
     """
@@ -93,7 +95,7 @@ def load(folder: Path | None = None) -> Bank:
     tree, _ = read(tree_file, TypeAdapter(SkillTree), faults)
     items: dict[str, Item] = {}
     files: dict[str, Path] = {}
-    for file in sorted((folder / "items").rglob("*.yaml")):
+    for file in sorted((folder / shelf).rglob("*.yaml")):
         item, lines = read(file, ITEM, faults)
         if item is None:
             continue
@@ -113,7 +115,7 @@ def load(folder: Path | None = None) -> Bank:
             if enemy not in items
         ]
     if not items and not faults:
-        faults.append(f"{folder / 'items'}: holds no item. Maybe the files do not end in .yaml.")
+        faults.append(f"{folder / shelf}: holds no item. Maybe the files do not end in .yaml.")
     if faults or tree is None:
         raise BankFaultError(faults)
     return Bank(tree, dict(sorted(items.items())))

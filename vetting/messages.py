@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Worth = Annotated[float, Field(ge=0, le=10)]
 Level = Annotated[float, Field(ge=-3, le=3)]  # in standard deviations of the applicants; 0 is their mean
@@ -65,6 +67,20 @@ class QueueForm(Message):
         return self
 
 
+class ProgramForm(Message):
+    """What a program lead wants made."""
+
+    name: Annotated[str, Field(min_length=2, max_length=80)]
+    queues: Annotated[list[QueueForm], Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="after")
+    def _one_of_a_name(self) -> ProgramForm:
+        names = [queue.name for queue in self.queues]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"queues: {twice[0]!r} stands twice. Maybe give one another name.")
+        return self
+
+
 class AvailabilityForm(Message):
     """An expert's week."""
 
@@ -87,3 +103,24 @@ class CertificateForm(Message):
     skill: str
     level: Literal["a1", "a2", "b1", "b2", "c1", "c2"]
     expires: date | None = None
+
+
+Form = TypeVar("Form", bound=Message)
+
+
+def read_form(file: Path, kind: type[Form]) -> Form:
+    """A form from a YAML (or JSON) file; an error names the file and the field."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as wrong:
+        raise ValueError(f"{file}: no such file. Maybe the folder is another.") from wrong
+    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+        raise ValueError(f"{file}: not YAML: {wrong}") from wrong
+    try:
+        return kind.model_validate(content)
+    except ValidationError as wrong:
+        said = [
+            f"{file}: {'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
+            for error in wrong.errors()
+        ]
+        raise ValueError("\n".join(said)) from wrong

@@ -79,8 +79,11 @@ class Invitation(Record):
     role_id: Mapped[int] = mapped_column(ForeignKey("role.id"))
     expires: Mapped[datetime]
     uses: Mapped[int]
-    note: Mapped[str] = mapped_column(default="")
+    name: Mapped[str] = mapped_column(default="")  # of the person it is for; empty: each gives their own
+    applicant_id: Mapped[int | None] = mapped_column(ForeignKey("applicant.id"))  # a further sitting of this person
+    focus: Mapped[list[str]] = mapped_column(default=list)  # skills a further sitting looks at; empty: the whole role
     role: Mapped[Role] = relationship()
+    applicant: Mapped[Applicant | None] = relationship()
     sittings: Mapped[list[Sitting]] = relationship(back_populates="invitation")
 
 

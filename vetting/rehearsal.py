@@ -89,7 +89,7 @@ class Comparison:
     minutes: Floats  # (P,) adaptive
     questions: Ints  # (P,)
     fixed: dict[str, Floats]  # name of a form: (P, 3) minutes and questions until as precise, and 1 where it got there
-    covered: float  # share of 90 % intervals, over people and the role's skills, that hold the truth
+    inside: NDArray[np.bool_]  # intervals, over people and the role's skills, that hold the truth
 
 
 def compare(seats: list[Sitting], truth: World, bank: Bank, z: float) -> Comparison:
@@ -111,7 +111,7 @@ def compare(seats: list[Sitting], truth: World, bank: Bank, z: float) -> Compari
         minutes=np.array([seen.minutes for seen in measured]),
         questions=np.array([seen.questions for seen in measured]),
         fixed={name: np.array([needs(order, p) for p in range(len(seats))]) for name, order in forms.items()},
-        covered=float(np.concatenate([seen.inside for seen in measured]).mean()),
+        inside=np.concatenate([seen.inside for seen in measured]),
     )
 
 

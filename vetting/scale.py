@@ -9,7 +9,7 @@ A calibration's `body` holds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,7 @@ def read(body: Mapping[str, Any]) -> Scale:
     )  # fmt: skip
 
 
-def parameters(skills: Axis, rows: list[Mapping[str, Any]]) -> Items:
+def parameters(skills: Axis, rows: Sequence[Mapping[str, Any]]) -> Items:
     """Items from rows with `discrimination`, `thresholds` and `guess`, padded to one shape."""
     loads = max(len(row["discrimination"]) for row in rows)
     cuts = max(len(row["thresholds"]) for row in rows)

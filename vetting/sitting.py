@@ -6,7 +6,7 @@ between any two steps and the next one resumes at the same question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,6 +42,8 @@ CONSENT = "2026-11"  # version of the consent text, kept with each sitting
 EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be shown to
 EXPOSURE_FROM = 20  # sittings before exposure control begins: earlier shares are all noise
 RUNNERS_UP = 3
+FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
+SHARPER = 0.25  # its target standard error
 DECIDED = 0.02  # P(meets the bars) below this, or above 1 less this, is as good as known
 LONGEST_ABSENCE = 10.0  # times the expected minutes: beyond, the person was away, not thinking
 OVERRUN = 1.5  # a question may be expected to run over the budget by half its own minutes
@@ -56,13 +58,19 @@ class ClosedError(LookupError):
 # -- inviting and beginning ------------------------------------------------------------------------
 
 
-def invite(db: Session, role: Role, *, uses: int, days: float, now: datetime, note: str = "") -> Invitation:
-    """A link for `uses` people, open for some days."""
+def invite(
+    db: Session, role: Role, *, now: datetime, uses: int = 1, days: float = 14, name: str = "",
+    applicant: Applicant | None = None, focus: tuple[str, ...] = (),
+) -> Invitation:  # fmt: skip
+    """A link for `uses` people, open for some days; with `applicant`, a few more minutes of the same person."""
     if not 1 <= uses <= 10_000 or not 0 < days <= 366:
         raise ValueError(
             f"invite: {uses} uses for {days} days, but 1 to 10,000 uses and at most 366 days are possible."
         )
-    invitation = Invitation(at=now, role=role, uses=uses, expires=now + timedelta(days=days), note=note)
+    invitation = Invitation(
+        at=now, role=role, uses=uses, expires=now + timedelta(days=days), name=name.strip(), applicant=applicant,
+        focus=list(focus),
+    )  # fmt: skip
     db.add(invitation)
     db.flush()
     return invitation
@@ -87,21 +95,32 @@ def begin(
     scale = scales.of(calibration)
     form = RoleForm.model_validate(invitation.role.body)
     sitting = Sitting(
-        at=now, invitation=invitation, applicant=Applicant(at=now, name=name.strip(), simulated=simulated),
+        at=now, invitation=invitation,
+        applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),
         calibration=calibration, seat=len(invitation.sittings) + 1, consent=CONSENT, extra_time=extra_time,
-        aim=aim_of(form, demand, scale), closed_items=closed(db, scale, rng),
+        aim=aim_of(form, demand, scale, invitation.focus), closed_items=closed(db, scale, rng),
     )  # fmt: skip
     db.add(sitting)
     db.flush()
     return sitting
 
 
-def aim_of(form: RoleForm, demand: Json, scale: Scale) -> Json:
+def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()) -> Json:
     """What a sitting is for: the role's weights, moved by its stated share towards what plans are short of.
 
     demand is {skill: share of what is short}, shares adding up to 1, or empty. A skill in demand is also
-    wanted more precisely: its target falls from the role's to no less than 0.3.
+    wanted more precisely: its target falls from the role's to no less than 0.3. With a focus the sitting is
+    a short one about those skills alone.
     """
+    if focus:
+        few = {skill: 1 / len(focus) for skill in focus if skill in scale.skills.position}
+        return {
+            "target": dict.fromkeys(few, SHARPER),
+            "weight": few,
+            "bars": {},
+            "minutes": FEW_MINUTES * len(few),
+            "price": 0.0,
+        }
     known = {skill: ask for skill, ask in form.skills.items() if skill in scale.skills.position}
     total = sum(ask.weight for ask in known.values()) or 1.0
     follow = form.follow_demand if demand else 0.0

@@ -5,7 +5,7 @@ The prices close the loop: what a plan is short of becomes the demand that tomor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -17,6 +17,7 @@ from assignment import explain
 from assignment.plan import Plan
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import (
+    PRODUCE,
     ROLES,
     Asks,
     Projection,
@@ -30,14 +31,15 @@ from irt import timing
 from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
-from vetting.messages import QueueForm
-from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Wish
+from vetting.messages import ProgramForm, QueueForm
+from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
 from vetting.scale import Axis, Scale
 
 HORIZON = timedelta(days=7)  # of a queue without a due date
 WEEK = timedelta(days=7)
 VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
 TIME_LIMIT = 20.0  # seconds a solve may take; the incumbent and its gap come back in any case
+SWITCHING = 0.05  # price of an hour moved away from the last plan, as a share of an hour's pay
 LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
 
 
@@ -71,6 +73,16 @@ def queues_of(program: Program) -> tuple[QueueForm, ...]:
     return tuple(QueueForm.model_validate(queue.body) for queue in latest.values())
 
 
+def keep_program(db: Session, form: ProgramForm, now: datetime) -> Program:
+    """The program with these queues; what it had keeps its history."""
+    program = db.scalars(select(Program).where(Program.name == form.name)).first() or Program(at=now, name=form.name)
+    db.add(program)
+    for queue in form.queues:
+        program.queues.append(Queue(at=now, name=queue.name, body=queue.model_dump(mode="json")))
+    db.flush()
+    return program
+
+
 def experts(db: Session) -> list[Applicant]:
     """Applicants whom a recruiter's latest decision advanced and who gave hours."""
     people = db.scalars(
@@ -87,13 +99,18 @@ def offer(person: Applicant) -> Availability:
 
 def demand(db: Session) -> Json:
     """{skill: share of what the latest plans are short of}; empty when nothing is short."""
+    plans = [program.plans[-1].body for program in db.scalars(select(Program)) if program.plans]
     total: dict[str, float] = {}
-    for program in db.scalars(select(Program)):
-        if program.plans:
-            for skill, weight in program.plans[-1].body["demand"].items():
-                total[skill] = total.get(skill, 0.0) + weight * program.plans[-1].body["worth_missing"]
+    for plan in plans:
+        for skill, share in demand_of(plan).items():
+            total[skill] = total.get(skill, 0.0) + share * plan["worth_missing"]
     whole = sum(total.values())
-    return {skill: worth / whole for skill, worth in total.items() if worth > 0} if whole > 0 else {}
+    return {skill: worth / whole for skill, worth in total.items()} if whole > 0 else {}
+
+
+def demand_of(plan: Json) -> dict[str, float]:
+    """What one plan is short of, by skill, adding up to 1."""
+    return {skill: share for skill, share in plan["demand"].items() if share > 0}
 
 
 def wishes(db: Session, program: Program) -> list[Wish]:
@@ -115,7 +132,8 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     if not people:
         raise ValueError("There are no experts to plan with. Maybe advance applicants who gave their hours first.")
     scale = scales.of(scales.latest(db))
-    refuse_strangers(queues, scale)
+    for queue in queues:
+        known_skills({*queue.skills, *queue.bars}, scale.skills.position, f"queue {queue.name!r}")
     beliefs = [evidence.belief(person, scale, now) for person in people]
     means, sds = np.array([b.mean for b in beliefs]), np.array([b.sd for b in beliefs])
     weights, bars = table(queues, scale)
@@ -134,17 +152,17 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         pay=pay,
         vetoes=rows_of(kept, "bar", axis, queues),
         pins=pins(kept, axis, queues, open_to, people),
+        before=before(program, axis, queues),
+        switching=SWITCHING * float(pay.mean()),
     )
     return Scene(tuple(people), axis, queues, problem, projection, means, sds, weights, bars, pay, scale)
 
 
-def refuse_strangers(queues: Sequence[QueueForm], scale: Scale) -> None:
-    for queue in queues:
-        if strangers := (set(queue.skills) | set(queue.bars)) - set(scale.skills.ids):
-            raise ValueError(
-                f"queue {queue.name!r}: there is no skill {min(strangers)!r} on the scale. "
-                "Maybe `assay bank skills` has the one you mean."
-            )
+def known_skills(named: Iterable[str], known: Container[str], where: str) -> None:
+    if strangers := [skill for skill in named if skill not in known]:
+        raise ValueError(
+            f"{where}: there is no skill {strangers[0]!r}. Maybe `assay bank skills` has the one you mean."
+        )
 
 
 def table(queues: Sequence[QueueForm], scale: Scale) -> tuple[Floats, Floats]:
@@ -222,6 +240,17 @@ def pins(
     ]
 
 
+def before(program: Program, axis: Axis, queues: Sequence[QueueForm]) -> list[tuple[int, int, int, float]]:
+    """Rows (expert, queue, role, hours) of the last plan that still exist: moving them has its price."""
+    names = [queue.name for queue in queues]
+    rows = program.plans[-1].body["hours"] if program.plans else []
+    return [
+        (axis.position[row["expert"]], names.index(row["queue"]), ROLES.index(row["role"]), row["hours"])
+        for row in rows
+        if row["expert"] in axis.position and row["queue"] in names
+    ]
+
+
 # -- planning --------------------------------------------------------------------------------------
 
 
@@ -275,6 +304,7 @@ def body(setting: Scene, plan: Plan) -> Json:
     problem = setting.problem
     short = {shortage.queue: shortage for shortage in explain.shortages(problem, plan)}
     missing = explain.unmet(problem, plan)
+    vet = invitations(setting, plan)
     weights = explain.skill_demand(problem, plan, setting.weights, setting.bars)
     return {
         "value": plan.value,
@@ -282,12 +312,12 @@ def body(setting: Scene, plan: Plan) -> Json:
         "gap": plan.gap,
         "status": plan.status,
         "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e)],
-        "queues": [queue_view(setting, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
+        "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
         "closed": closed(setting),
         "demand": {setting.scale.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
         "worth_missing": float(sum(shortage.worth for shortage in short.values())),
-        "vet_next": invitations(setting, plan),
-        "supply": supply(setting, plan),
+        "vet_next": vet,
+        "supply": supply(setting, plan, vet),
         "one_more_hour": {setting.axis.ids[e]: float(w) for e, w in enumerate(explain.one_more_hour(plan)) if w > 0.01},
         "broken": broken(setting, plan),
     }
@@ -330,7 +360,7 @@ def strongest(setting: Scene, e: int, q: int) -> str:
     return best
 
 
-def queue_view(setting: Scene, q: int, missing: float, shortage: explain.Shortage | None) -> Json:
+def queue_view(setting: Scene, plan: Plan, q: int, missing: float, shortage: explain.Shortage | None) -> Json:
     queue = setting.queues[q]
     people = explain.eligible_people(setting.problem)[q]
     return {
@@ -338,6 +368,7 @@ def queue_view(setting: Scene, q: int, missing: float, shortage: explain.Shortag
         "units": queue.units,
         "accepted": queue.units - missing,
         "missing": missing,
+        "sd": spread(setting, plan, q),
         "value": queue.value,
         "due": str(queue.due) if queue.due else None,
         "people": {role: int(count) for role, count in zip(ROLES, people, strict=True)},
@@ -378,21 +409,33 @@ def invitations(setting: Scene, plan: Plan) -> list[Json]:
     ]
 
 
-def supply(setting: Scene, plan: Plan) -> list[Json]:
-    """Hours planned and hours missing by skill: a queue's hours lie on its skills by weight."""
-    made = setting.problem.role == 0
-    planned = np.bincount(setting.problem.queue[made], plan.hours[made], len(setting.queues))
-    missing = explain.unmet(setting.problem, plan)
-    typical = np.median(60 / np.maximum(setting.projection.accepted, 1e-6) / 60, axis=0)  # hours an accepted unit
+def supply(setting: Scene, plan: Plan, vet: Sequence[Json]) -> list[Json]:
+    """Hours by skill: asked, planned, and likely after vetting; a queue's hours lie on its skills by weight."""
+    names = [queue.name for queue in setting.queues]
+    made = setting.problem.role == PRODUCE
+    planned = np.bincount(setting.problem.queue[made], plan.hours[made], len(names))
+    typical = np.median(1 / np.maximum(setting.projection.accepted, 1e-6), axis=0)  # hours an accepted unit
+    asked = planned + explain.unmet(setting.problem, plan) * typical
+    likely = np.zeros(len(names))
+    for one in vet:
+        likely[names.index(one["queue"])] += one["chance"] * one["hours"]
     rows = np.flatnonzero(setting.weights.sum(axis=0) > 0)
     return [
         {
             "skill": setting.scale.skills.ids[k],
-            "planned": float(planned @ setting.weights[:, k]),
-            "missing": float((missing * typical) @ setting.weights[:, k]),
+            "demand_hours": float(asked @ setting.weights[:, k]),
+            "ready_hours": float(planned @ setting.weights[:, k]),
+            "likely_hours": float(likely @ setting.weights[:, k]),
         }
         for k in rows
     ]
+
+
+def spread(setting: Scene, plan: Plan, q: int) -> float:
+    """The sd of the units accepted in a queue, from what is not known of its people's acceptance."""
+    here = (setting.problem.queue == q) & (setting.problem.role == PRODUCE)
+    sd = setting.projection.accepted_sd[setting.problem.expert[here], q]
+    return float(np.sqrt((np.square(plan.hours[here] * sd)).sum()))
 
 
 def broken(setting: Scene, plan: Plan) -> list[Json]:
@@ -412,5 +455,5 @@ def previous(program: Program) -> PlanRecord | None:
     return program.plans[-1] if program.plans else None
 
 
-def names(people: Iterable[Applicant]) -> Mapping[str, str]:
+def names(people: Iterable[Applicant]) -> dict[str, str]:
     return {str(person.id): person.name or f"Applicant {person.id}" for person in people}

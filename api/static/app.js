@@ -136,6 +136,14 @@ function afterSwap() {
   say("Saved. Next question.");
 }
 
+// A redirect leads to another page, not to another part of this one.
+function followRedirect(event) {
+  const { raw } = event.detail.ctx.response;
+  if (!raw.redirected) return;
+  event.preventDefault();
+  window.location.assign(raw.url);
+}
+
 function notSent() {
   const unsent = document.getElementById("unsent");
   if (!unsent) return;
@@ -159,6 +167,8 @@ function start() {
     if (event.target.form?.dataset.draft) keepDraft(event.target.form);
   });
   document.addEventListener("htmx:after:swap", afterSwap);
+  document.addEventListener("htmx:before:response", followRedirect);
+  document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || notSent());
   document.addEventListener("htmx:error", notSent);
   arrive(document);
 }

@@ -130,7 +130,8 @@ def asked(kind: str, **more: Any) -> tuple[str, dict[str, Any]]:
 
 def result(**more: Any) -> dict[str, Any]:
     return APPLICANT | {
-        "invitation": INVITATION, "finished": NOW, "questions": 14, "minutes": 21.4, "skills": SKILLS, "evidence": EVIDENCE, "decision": None,
+        "invitation": INVITATION, "finished": NOW, "questions": 14, "minutes": 21.4, "skills": [Of(**vars(one) | {"bar": None}) for one in SKILLS], "decision": None,
+        "evidence": [Of(**vars(one) | {"effect": "raised Proof"}) for one in EVIDENCE],
         "next_steps": [("Now", "A person reads your result."), ("By 4 Dec 2026", "You hear the decision, with its reason.")],
         "retake": "You may try again from 20 May 2027.", "appeal_action": "#", "download_url": "#", "delete_action": "#", "appealed": None,
         "said": {}, "errors": [],

@@ -119,9 +119,12 @@ def upgrade() -> None:
         sa.Column("role_id", sa.Integer(), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.Column("uses", sa.Integer(), nullable=False),
-        sa.Column("note", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("applicant_id", sa.Integer(), nullable=True),
+        sa.Column("focus", sa.JSON(), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["applicant_id"], ["applicant.id"], name=op.f("fk_invitation_applicant_id_applicant")),
         sa.ForeignKeyConstraint(["role_id"], ["role.id"], name=op.f("fk_invitation_role_id_role")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
     )

@@ -1,0 +1,118 @@
+"""The web application: doors, errors as pages, headers that keep strangers' content out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import numpy as np
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from api import applicant, lead, recruiter
+from api.auth import from_own_pages
+from api.deps import DB, HERE, House, now, page, templates
+from item_bank.load import load
+from vetting import scale as scales
+from vetting import store
+from vetting.settings import Settings
+from vetting.sitting import ClosedError
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",  # personal links stay personal
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+LARGEST_BODY = 1_000_000  # bytes of a form
+SESSION_SECONDS = 14 * 24 * 3600
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application on its database, which is brought up to date first."""
+    settings = settings or Settings()
+    engine = store.connect(settings.database)
+    store.migrate(engine)
+    bank = load(settings.bank)
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, now())
+    app = FastAPI(title="Assay", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.house = House(settings, engine, bank, load(shelf="practice"), templates(), np.random.default_rng())
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    for door in (applicant, recruiter, lead):
+        app.include_router(door.router)
+    app.add_api_route("/", lambda: RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER), include_in_schema=False)
+    app.add_api_route("/health", health, include_in_schema=False)
+    app.middleware("http")(guard)
+    app.add_middleware(SessionMiddleware, secret_key=settings.signing_key, max_age=SESSION_SECONDS, same_site="lax")
+    app.add_exception_handler(StarletteHTTPException, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(ClosedError, closed)
+    app.add_exception_handler(Exception, broken)
+    return app
+
+
+def health(db: DB) -> JSONResponse:
+    db.execute(text("SELECT 1"))
+    return JSONResponse({"status": "ok"})
+
+
+async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse what does not come from our own pages or is too large; set the headers of every answer."""
+    length = request.headers.get("content-length", "0")
+    if not from_own_pages(request):
+        answer = error(
+            request, 403, "This form was sent from another site", "Maybe open the page again and send it from there."
+        )
+    elif not length.isdigit() or int(length) > LARGEST_BODY:
+        answer = error(
+            request, 413, "This is too much text", "Maybe shorten it; at most a million characters are taken."
+        )
+    else:
+        answer = await go_on(request)
+    answer.headers.update(HEADERS)
+    if not request.url.path.startswith("/static"):
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def error(request: Request, status: int, what: str, maybe: str, where: str = "") -> Response:
+    context = {"audience": "staff", "status": status, "what": what, "where": where, "maybe": maybe, "home_url": ""}
+    return page(request, "error.html", context, status)
+
+
+async def refused(request: Request, wrong: Exception) -> Response:
+    status = wrong.status_code if isinstance(wrong, HTTPException | StarletteHTTPException) else 500
+    said = wrong.detail if isinstance(wrong, HTTPException) and isinstance(wrong.detail, dict) else {}
+    what = said.get(
+        "what", {404: "There is nothing here", 405: "This page takes no forms"}.get(status, "This is not possible")
+    )
+    maybe = said.get("maybe", "Maybe the link was cut off when it was copied. Check it, or ask whoever sent it.")
+    return error(request, status, what, maybe, request.url.path if status == 404 else "")
+
+
+async def malformed(request: Request, wrong: Exception) -> Response:
+    fields = sorted({str(e["loc"][-1]) for e in wrong.errors()}) if isinstance(wrong, RequestValidationError) else []
+    return error(request, 422, "This form is not complete", f"Maybe fill in {', '.join(fields)} and send it again.")
+
+
+async def closed(request: Request, wrong: Exception) -> Response:
+    what, _, maybe = str(wrong).partition(". ")
+    return page(
+        request, "applicant/closed.html", {"what": what, "why": "", "maybe": maybe, "contact": ""}, HTTPStatus.GONE
+    )
+
+
+async def broken(request: Request, wrong: Exception) -> Response:  # noqa: ARG001 -- the server logs it
+    return error(
+        request, 500, "Something broke on our side", "Everything you sent before is kept. Maybe try again in a minute."
+    )

@@ -1,0 +1,57 @@
+"""The `assay` command. Exit codes: 0 done, 1 the answer is no, 2 the input cannot be used."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+from rich.console import Console
+
+from api.commands import bank, calibrate, run, staffing, vetting
+
+app = typer.Typer(
+    name="assay",
+    help="Find out what experts can do, ask what pays, and put them where it counts.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+for group in (run, vetting, staffing, calibrate):
+    group.add_to(app)
+app.add_typer(bank.app, name="bank")
+app.add_typer(vetting.roles, name="role")
+app.add_typer(staffing.programs, name="program")
+app.add_typer(staffing.hours, name="hours")
+
+BAD_INPUT = 2
+
+
+def main() -> None:
+    """Run the command; what is wrong with the input is one clear message and exit code 2, never a traceback."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except (ValueError, LookupError, OSError) as wrong:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        errors.print("[bold red]error:[/] ", end="")
+        errors.print(said(wrong), markup=False)
+        sys.exit(BAD_INPUT)
+
+
+def said(wrong: Exception) -> str:
+    """An error in words: pydantic's by field, a missing key without its quotes."""
+    from pydantic import ValidationError
+
+    if isinstance(wrong, ValidationError):
+        lines = (
+            f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}" for error in wrong.errors()
+        )
+        return "\n".join(lines).replace("Value error, ", "")
+    return str(wrong.args[0]) if isinstance(wrong, KeyError) and wrong.args else str(wrong)
+
+
+if __name__ == "__main__":
+    main()

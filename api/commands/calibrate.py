@@ -1,0 +1,120 @@
+"""`assay fit` and `assay score`: a scale from anybody's answers, and scores on it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from api.commands.console import Json, notes, out, print_json, progress
+
+Responses = Annotated[
+    Path, typer.Argument(help="CSV (or .csv.gz), long: person,item,score; or wide: person, then one column an item.")
+]
+Ignore = Annotated[str, typer.Option(help="Columns of a wide table that are no items, separated by commas.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(fit)
+    app.command()(score)
+
+
+def fit(
+    responses: Responses,
+    items: Annotated[Path, typer.Option(help="CSV: item,skills[,levels][,guess]; skills separated by ';'.")],
+    scale: Annotated[Path, typer.Option("--out", help="SCALE.json to write.")],
+    held_out: Annotated[
+        float, typer.Option(min=0.0, max=0.5, help="Share of answers kept back to judge the fit by.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Which answers are kept back.")] = 1,
+    independent: Annotated[bool, typer.Option(help="Fix all correlations of skills at 0.")] = False,
+    ignore: Ignore = "",
+    as_json: Json = False,
+) -> None:
+    """Calibrate: item parameters, correlations of the skills and standard errors, by marginal maximum likelihood."""
+    from vetting import calibrate, tables
+
+    known = tables.read_items(items)
+    said = tables.read_responses(responses, known, ignore.split(","))
+    with progress("calibrating") as step:
+        found = calibrate.fit(
+            known, said, held_out=held_out, seed=seed, independent=independent,
+            progress=lambda name, number, change: step(f"{name}: pass {number}, change {change:.1e}"),
+        )  # fmt: skip
+    write(scale, found.model_dump_json(indent=1))
+    if as_json:
+        print_json(found.model_dump())
+    else:
+        tell(found, len(said.people), len(said.score), scale)
+    if not found.fit["converged"]:
+        notes.print(
+            "[yellow]not converged[/]: the estimates moved to the last. Maybe there are too few answers a skill."
+        )
+        raise typer.Exit(1)
+
+
+def tell(found: calibrate.ScaleFile, people: int, answers: int, scale: Path) -> None:
+    out.print(
+        f"{people} people, {answers} answers, {len(found.items)} items on {len(found.skills)} skills; {found.fit['iterations']} passes"
+    )
+    out.print(f"log-likelihood {found.log_likelihood:.2f} ({found.fit['method']})")
+    table = Table("Correlation", *found.skills, box=None)
+    for name, row in zip(found.skills, found.prior.covariance, strict=True):
+        table.add_row(name, *(f"{value:.2f}" for value in row))
+    if len(found.skills) > 1:
+        out.print(table)
+    if told := found.held_out:
+        out.print(
+            f"{told['answers']} answers kept back, mean log probability of each: "
+            f"[bold]{told['correlated']:.4f}[/] with correlations, {told['independent']:.4f} with independent skills"
+        )
+    for refused in found.refused:
+        notes.print(f"[yellow]left out[/] {refused.what}: {refused.why}")
+    out.print(f"written to {scale}")
+
+
+def score(
+    responses: Responses,
+    scale: Annotated[Path, typer.Option(help="SCALE.json from `assay fit`.")],
+    scores: Annotated[Path, typer.Option("--out", help="SCORES.csv to write: person,skill,mean,sd.")],
+    ignore: Ignore = "",
+    as_json: Json = False,
+) -> None:
+    """Score everybody: mean and standard deviation of each skill, with the scale's correlations used."""
+    from io import StringIO
+
+    from vetting import calibrate, tables
+
+    if not scale.is_file():
+        raise tables.TableFaultError(f"{scale}: no such file. Maybe run `assay fit` first.")
+    ruler = calibrate.ScaleFile.model_validate_json(scale.read_text(encoding="utf-8"))
+    said = tables.read_responses(responses, ruler.items, ignore.split(","))
+    mean, sd = calibrate.scores(ruler, said)
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["person", "skill", "mean", "sd"])
+    for p, person in enumerate(said.people):
+        table.writerows([person, skill, f"{mean[p, k]:.5f}", f"{sd[p, k]:.5f}"] for k, skill in enumerate(ruler.skills))
+    write(scores, text.getvalue())
+    if as_json:
+        print_json(
+            {"people": len(said.people), "skills": ruler.skills, "mean_sd": float(sd.mean()), "written": str(scores)}
+        )
+    else:
+        out.print(
+            f"{len(said.people)} people on {len(ruler.skills)} skills, mean sd {sd.mean():.2f}; written to {scores}"
+        )
+
+
+def write(file: Path, text: str) -> None:
+    """All of the file or nothing: written beside it first, then put in its place."""
+    beside = file.with_name(file.name + ".part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as wrong:
+        beside.unlink(missing_ok=True)
+        raise OSError(f"{file}: cannot be written: {wrong.strerror}. Maybe the folder does not exist.") from wrong

@@ -1,0 +1,57 @@
+"""What all commands share: how they print, where the database is, how long work shows its progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from item_bank.load import Bank
+
+out = Console(highlight=False)
+notes = Console(stderr=True, highlight=False)
+
+Database = Annotated[str, typer.Option(help="Where the records are.", envvar="ASSAY_DATABASE", show_default=True)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+DATABASE = "sqlite:///assay.db"
+
+
+def print_json(thing: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
+    print(json.dumps(thing, ensure_ascii=False, indent=2, default=str))  # noqa: T201 -- untouched by markup
+
+
+def opened(database: str) -> tuple[Engine, Bank]:
+    """The database brought up to date, and the bank with a published scale for it."""
+    from datetime import UTC, datetime
+
+    from item_bank.load import load
+    from vetting import scale, store
+    from vetting.settings import Settings
+
+    engine = store.connect(database)
+    store.migrate(engine)
+    bank = load(Settings().bank)
+    with store.writing(engine) as db:
+        scale.keep_up(db, bank, datetime.now(UTC))
+    return engine, bank
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Any]:
+    """A bar on the error stream: `step()` moves it, `step(text)` says what is being done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+
+        def step(text: str | None = None) -> None:
+            bar.update(task, advance=1, description=text or what)
+
+        yield step

@@ -1,0 +1,136 @@
+"""`assay demo` and `assay serve`: see the whole walk, and open the doors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from api.commands.console import DATABASE, Database, Json, notes, out, print_json, progress
+
+if TYPE_CHECKING:
+    from vetting.demo import Walk
+
+DEMO_FILE = Path("assay-demo.db")
+DEMO_DATABASE = f"sqlite:///{DEMO_FILE}"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(demo)
+    app.command()(serve)
+
+
+def demo(
+    people: Annotated[int, typer.Option(min=6, max=2000, help="How many simulated people take the test.")] = 60,
+    seed: Annotated[int, typer.Option(help="Other people, other answers.")] = 1,
+    smoke: Annotated[bool, typer.Option(help="Only a few people: a quick check that everything runs.")] = False,
+    as_json: Json = False,
+) -> None:
+    """The main job, end to end, on an embedded database: simulated people answer the real bank, experts are planned."""
+    from vetting import demo as walk
+
+    if DEMO_FILE.exists():
+        notes.print(f"replacing {DEMO_FILE} of an earlier demo")
+    for old in DEMO_FILE.parent.glob(f"{DEMO_FILE.name}*"):
+        old.unlink()
+    count = 12 if smoke else people
+    with progress("simulated people take the test", total=count) as step:
+        seen = walk.walk(DEMO_DATABASE, count, seed, step)
+    if as_json:
+        print_json(walk.figures(seen))
+    else:
+        tell(seen)
+
+
+def tell(seen: Walk) -> None:
+    """What happened, step by step, each number with what it was measured on."""
+    out.rule("[bold]Assay: the whole walk[/]")
+    kinds = ", ".join(f"{n} {kind}" for kind, n in seen.kinds.items())
+    out.print(f"[bold]1. The bank.[/] {seen.items} items on {seen.skills} skills ({kinds}).")
+    out.print("   Difficulty, discrimination and minutes start from a documented rule and are not validated yet.\n")
+    out.print(
+        f"[bold]2. Vetting.[/] {seen.people} [yellow]simulated[/] people answered the real bank, each question chosen from their answers."
+    )
+    out.print(
+        f"   {seen.minutes:.1f} minutes and {seen.questions:.1f} questions a person. To be as precise, a fixed form needs:"
+    )
+    table = Table("   Fixed form", "Minutes", "Questions", "Reached by", "Adaptive takes", box=None)
+    for name, form in seen.fixed.items():
+        table.add_row(
+            f"   {name}", f"{form.minutes:.1f}", f"{form.questions:.1f}", f"{form.reached:.0%}",
+            f"{seen.minutes / form.minutes:.0%} of the minutes",
+        )  # fmt: skip
+    out.print(table)
+    out.print(f"   90 % intervals hold the true skill in [bold]{seen.covered:.1%}[/] of {seen.intervals} cases.\n")
+    out.print(f"[bold]3. Deciding.[/] {seen.clears} clear their role's bars, {seen.open} are open, {seen.below} below.")
+    out.print(f"   A simulated recruiter advanced {seen.experts}; each decision is kept with its reason.\n")
+    out.print(
+        f"[bold]4. Staffing[/] “{seen.program}”: {seen.experts} experts, {len(seen.queues)} queues, solved in {seen.seconds:.2f} s."
+    )
+    queues = Table("   Queue", "Planned", "Held back by", box=None)
+    for queue in seen.queues:
+        queues.add_row(
+            f"   {queue['name']}",
+            f"{queue['accepted']:,.0f} of {queue['units']:,.0f}",
+            queue["held_back_by"] or "nothing",
+        )
+    out.print(queues)
+    out.print(f"   Plan value [bold]{seen.value:,.0f}[/], proven within {100 * seen.gap:.4f} % of the best possible.\n")
+    out.print("[bold]5. The loop closes.[/] What the plan is short of becomes what tomorrow's questions favour:")
+    out.print("   " + ", ".join(f"{skill} {share:.0%}" for skill, share in list(seen.demand.items())[:4]))
+    out.print(
+        f"   The same simulated applicants for {seen.loop_role} spent {seen.before:.0%} of their minutes on items of these skills before "
+        f"the plan, and [bold]{seen.after:.0%}[/] after it.\n"
+    )
+    out.rule()
+    out.print("Look around:   python3 dev.py serve --demo      then open the link it prints")
+    out.print(f"Take the test: python3 dev.py assay take --database {DEMO_DATABASE}")
+    out.print(f"A dossier:     python3 dev.py assay dossier 1 --database {DEMO_DATABASE}")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    demo: Annotated[bool, typer.Option("--demo", help="Serve what `assay demo` made.")] = False,  # noqa: FBT002
+    database: Database = DATABASE,
+) -> None:
+    """Serve the web pages for applicants, recruiters and leads."""
+    import uvicorn
+
+    from api.app import create_app
+    from api.auth import sign, staff_key
+    from vetting.settings import Settings
+
+    if demo and not DEMO_FILE.exists():
+        raise FileNotFoundError(f"{DEMO_FILE}: no such file. Maybe run `assay demo` first.")
+    settings = Settings(database=DEMO_DATABASE if demo else database, host=host, port=port)
+    app = create_app(settings)
+    base = f"http://{host}:{port}"
+    out.print(f"Recruiters and leads: [bold]{base}/enter/{staff_key(settings.signing_key)}[/]", soft_wrap=True)
+    if (invitation := open_invitation(app.state.house.engine)) is not None:
+        out.print(
+            f"An applicant's link:  [bold]{base}/i/{sign(settings.signing_key, 'invitation', invitation)}[/]",
+            soft_wrap=True,
+        )
+    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+
+
+def open_invitation(engine: object) -> int | None:
+    """The newest invitation that anybody may still use, so that a newcomer has a door to try."""
+    from datetime import UTC, datetime
+
+    from sqlalchemy import Engine, select
+
+    from vetting import store
+    from vetting.records import Invitation
+
+    if not isinstance(engine, Engine):
+        return None
+    with store.reading(engine) as db:
+        newest = select(Invitation).where(Invitation.name == "", Invitation.expires > datetime.now(UTC))
+        for invitation in db.scalars(newest.order_by(Invitation.id.desc()).limit(20)):
+            if len(invitation.sittings) < invitation.uses and invitation.applicant_id is None:
+                return invitation.id
+    return None

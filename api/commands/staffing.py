@@ -1,0 +1,124 @@
+"""`assay program`, `hours`, `plan`: from what is to be made to who makes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from vetting.records import PlanRecord, Program
+
+programs = typer.Typer(help="Programs: lists of queues, each one kind of unit.", no_args_is_help=True)
+hours = typer.Typer(help="Experts' hours.", no_args_is_help=True)
+SHOWN = 12
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(plan)
+
+
+@programs.command("add")
+def add_program(
+    file: Annotated[Path, typer.Argument(help="YAML: name, queues: [{name, skills, bars, units, value, minutes, …}].")],
+    database: Database = DATABASE,
+) -> None:
+    """Add a program; for one that exists, its queues get the new wording."""
+    from vetting import staffing, store
+    from vetting.messages import ProgramForm, read_form
+
+    engine, bank = opened(database)
+    form = read_form(file, ProgramForm)
+    for queue in form.queues:
+        staffing.known_skills({*queue.skills, *queue.bars}, bank.tree.skills, f"queue {queue.name!r}")
+    with store.writing(engine) as db:
+        staffing.keep_program(db, form, datetime.now(UTC))
+    out.print(f"program [bold]{form.name}[/] with {len(form.queues)} queues")
+
+
+@hours.command("set")
+def set_hours(
+    person: Annotated[str, typer.Argument(help="Number or name of an applicant.")],
+    week: Annotated[float, typer.Argument(help="Hours a week.")],
+    pay: Annotated[float, typer.Option(help="What an hour costs.")] = 40.0,
+    languages: Annotated[str, typer.Option(help="Two-letter codes, separated by commas.")] = "en",
+    database: Database = DATABASE,
+) -> None:
+    """Say how many hours an expert has from now on."""
+    from api.commands.vetting import applicant_named
+    from vetting import decision, store
+    from vetting.messages import AvailabilityForm
+
+    engine, _ = opened(database)
+    form = AvailabilityForm(hours=week, pay=pay, languages=languages.split(","))
+    with store.writing(engine) as db:
+        one = applicant_named(db, person)
+        decision.give_hours(db, one, form, datetime.now(UTC))
+        out.print(f"{one.name}: {form.hours:g} hours a week at {form.pay:g}, {', '.join(form.languages)}")
+
+
+def plan(
+    program: Annotated[str, typer.Argument(help="Name of the program.")],
+    allow_empty: Annotated[bool, typer.Option(help="Plan the rest if a queue has nobody who may work on it.")] = False,
+    database: Database = DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Staff a program: who works where and why, what is short, whom to vet next. The plan is kept."""
+    from vetting import staffing, store
+
+    engine, _ = opened(database)
+    with store.writing(engine) as db:
+        record = staffing.make_plan(db, program_named(db, program), datetime.now(UTC), allow_empty=allow_empty)
+        if as_json:
+            print_json(record.body)
+        else:
+            tell(record, staffing.names(staffing.experts(db)))
+
+
+def program_named(db: Session, name: str) -> Program:
+    from sqlalchemy import select
+
+    from vetting.records import Program
+
+    found = db.scalars(select(Program).where(Program.name == name)).first()
+    if found is None:
+        known = ", ".join(repr(one) for one in db.scalars(select(Program.name)))
+        raise LookupError(f"There is no program {name!r}. Maybe {known or 'add one: assay program add FILE'}.")
+    return found
+
+
+def tell(record: PlanRecord, names: dict[str, str]) -> None:
+    body = record.body
+    out.print(
+        f"plan worth [bold]{body['value']:,.0f}[/], proven within {100 * body['gap']:.4f} % of the best possible ({body['status']})"
+    )
+    table = Table("Queue", "Planned", "Held back by", "One more hour brings at most", box=None)
+    for queue in body["queues"]:
+        held = queue["held_back_by"]
+        price = queue["newcomer"].get(held) if held else None
+        share = f"{queue['accepted']:,.0f} of {queue['units']:,.0f} ({100 * queue['accepted'] / queue['units']:.0f} %)"
+        table.add_row(queue["name"], share, held or "nothing", f"{price:,.0f}" if price else "")
+    out.print(table)
+    for row in sorted(body["hours"], key=lambda row: -row["hours"])[:SHOWN]:
+        out.print(
+            f"  {names.get(row['expert'], row['expert']):20} {row['hours']:5.1f} h {row['role']:8} {row['queue']}"
+        )
+    if len(body["hours"]) > SHOWN:
+        out.print(f"  … and {len(body['hours']) - SHOWN} more seats (--json has all)")
+    if body["demand"]:
+        out.print(
+            "short skills: " + ", ".join(f"{skill} {share:.0%}" for skill, share in list(body["demand"].items())[:6])
+        )
+    for row in body["vet_next"][:5]:
+        out.print(
+            f"  vet next: {names.get(row['expert'], row['expert'])} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}"
+        )
+    for said in body["closed"]:
+        notes.print(f"[yellow]{said}[/]")

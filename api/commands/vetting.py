@@ -1,0 +1,389 @@
+"""`assay role`, `invite`, `take`, `dossier`: from what is looked for to what is known of a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markdown import Markdown
+from rich.prompt import Confirm, Prompt
+from rich.table import Table
+
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from item_bank.load import Bank
+    from item_bank.schema import Item
+    from vetting.dossier import Dossier
+    from vetting.records import Applicant, Question, Role, Sitting
+
+roles = typer.Typer(help="Roles: which skills count, how much, and where the bars lie.", no_args_is_help=True)
+MOST_LETTERS = "abcdefgh"
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(invite)
+    app.command()(take)
+    app.command()(dossier)
+
+
+# -- roles and invitations -------------------------------------------------------------------------
+
+
+@roles.command("add")
+def add_role(
+    file: Annotated[Path, typer.Argument(help="YAML: name, about, minutes, skills: {ID: {weight, bar, target}}.")],
+    database: Database = DATABASE,
+) -> None:
+    """Add a role, or a new wording of it; sittings that began keep the old one."""
+    from vetting import staffing, store
+    from vetting.messages import RoleForm, read_form
+    from vetting.records import Role
+
+    engine, bank = opened(database)
+    form = read_form(file, RoleForm)
+    staffing.known_skills(form.skills, bank.tree.skills, f"role {form.name!r}")
+    with store.writing(engine) as db:
+        db.add(Role(at=datetime.now(UTC), name=form.name, body=form.model_dump(mode="json")))
+    out.print(f"role [bold]{form.name}[/] with {len(form.skills)} skills, {form.minutes:.0f} minutes at most")
+
+
+@roles.command("list")
+def list_roles(database: Database = DATABASE, as_json: Json = False) -> None:
+    """The roles there are."""
+    from sqlalchemy import select
+
+    from vetting import store
+    from vetting.records import Role
+
+    engine, _ = opened(database)
+    with store.reading(engine) as db:
+        latest = {role.name: role.body for role in db.scalars(select(Role).order_by(Role.id))}
+    if as_json:
+        print_json(list(latest.values()))
+        return
+    for name, body in sorted(latest.items()):
+        out.print(f"[bold]{name}[/]: {', '.join(body['skills'])}")
+    if not latest:
+        out.print("No roles yet. Add one: assay role add FILE; vetting/examples shows how one looks.")
+
+
+def role_named(db: Session, name: str) -> Role:
+    from sqlalchemy import select
+
+    from vetting.records import Role
+
+    found = list(db.scalars(select(Role).where(Role.name == name).order_by(Role.id.desc()).limit(1)))
+    if not found:
+        known = sorted(set(db.scalars(select(Role.name))))
+        raise LookupError(
+            f"There is no role {name!r}. Maybe {', '.join(map(repr, known[:5])) or 'add one: assay role add FILE'}."
+        )
+    return found[0]
+
+
+def invite(
+    role: Annotated[str, typer.Argument(help="Name of the role.")],
+    name: Annotated[str, typer.Option(help="Whom it is for; left out, each gives their own name.")] = "",
+    uses: Annotated[int, typer.Option(help="How many people may use the link.")] = 1,
+    days: Annotated[float, typer.Option(help="How long it works.")] = 14,
+    base_url: Annotated[str, typer.Option(help="Where the pages are served.")] = "http://127.0.0.1:8000",
+    database: Database = DATABASE,
+) -> None:
+    """Make an invitation link."""
+    from api.auth import sign
+    from vetting import sitting, store
+    from vetting.settings import Settings
+
+    engine, _ = opened(database)
+    with store.writing(engine) as db:
+        made = sitting.invite(db, role_named(db, role), now=datetime.now(UTC), uses=uses, days=days, name=name)
+        key = Settings(database=database).signing_key
+        out.print(f"{base_url.rstrip('/')}/i/{sign(key, 'invitation', made.id)}", soft_wrap=True)
+
+
+# -- taking a test in the terminal -----------------------------------------------------------------
+
+
+def take(
+    role: Annotated[str, typer.Option(help="Name of the role; the first there is if left out.")] = "",
+    name: Annotated[str, typer.Option(help="Who takes the test.")] = "",
+    resume: Annotated[int | None, typer.Option(help="Number of a sitting to go on with.")] = None,
+    database: Database = DATABASE,
+) -> None:
+    """Sit an adaptive test here in the terminal. Ctrl-C pauses it; --resume goes on at the same question."""
+    from vetting import store
+
+    engine, bank = opened(database)
+    with store.writing(engine) as db:
+        number = resume if resume is not None else begun(db, role, name)
+    if number is None:
+        notes.print("Nothing was begun.")
+        raise typer.Exit(1)
+    try:
+        while (asked := ask_next(engine, bank, number)) is not None:
+            answer_one(engine, bank, number, asked)
+    except (KeyboardInterrupt, EOFError):
+        notes.print(f"\nPaused; every answer is kept. Go on with: assay take --resume {number} --database {database}")
+        raise typer.Exit(1) from None
+    with store.reading(engine) as db:
+        finish(db, bank, number)
+
+
+def begun(db: Session, role: str, name: str) -> int | None:
+    import numpy as np
+    from sqlalchemy import select
+
+    from vetting import sitting, staffing
+    from vetting.messages import RoleForm
+    from vetting.records import Role
+
+    names = sorted(set(db.scalars(select(Role.name))))
+    if not role and not names:
+        raise LookupError("There is no role to be tested for. Maybe add one: assay role add FILE.")
+    chosen = role_named(db, role or names[0])
+    form = RoleForm.model_validate(chosen.body)
+    out.print(
+        f"\n[bold]{form.name}[/]: up to {form.minutes:.0f} minutes, one question at a time, each chosen by your answers."
+    )
+    out.print(
+        "Fixed rules score your answers; they are kept in this database with your name. Skipping counts as not solved."
+    )
+    who = name or Prompt.ask("Your name")
+    if not Confirm.ask("Do you agree, and shall it begin?", default=True):
+        return None
+    now = datetime.now(UTC)
+    invitation = sitting.invite(db, chosen, now=now, name=who)
+    seat = sitting.begin(
+        db, invitation, name=who, extra_time=1.0, demand=staffing.demand(db), now=now, rng=np.random.default_rng()
+    )
+    return seat.id
+
+
+def ask_next(engine: Any, bank: Bank, number: int) -> Question | None:  # noqa: ANN401 -- an SQLAlchemy engine
+    from vetting import sitting, store
+    from vetting.records import Question
+
+    with store.writing(engine) as db:
+        step = sitting.next_step(db, seat_of(db, number), bank, datetime.now(UTC))
+        if not isinstance(step, Question):
+            return None
+        db.expunge(step)
+        return step
+
+
+def seat_of(db: Session, number: int) -> Sitting:
+    from vetting.records import Sitting
+
+    seat = db.get(Sitting, number)
+    if seat is None:
+        raise LookupError(f"There is no sitting {number}. Maybe it is in another database: see --database.")
+    return seat
+
+
+def answer_one(engine: Any, bank: Bank, number: int, asked: Question) -> None:  # noqa: ANN401
+    """Put one question, read an answer that can be scored, keep it."""
+    from item_bank.schema import UnreadableResponseError
+    from vetting import sitting, store
+    from vetting.records import Question
+
+    item = bank.items[asked.item_id]
+    show(item, asked.number)
+    while True:
+        said = read_answer(item)
+        try:
+            with store.writing(engine) as db:
+                question = db.get_one(Question, asked.id)
+                sitting.answer(
+                    db, seat_of(db, number), question, said, request_id=f"terminal-{asked.id}", bank=bank,
+                    now=datetime.now(UTC),
+                )  # fmt: skip
+        except UnreadableResponseError as wrong:
+            notes.print(f"[yellow]{wrong}[/]")
+            continue
+        return
+
+
+def show(item: Item, number: int) -> None:
+    out.rule(f"Question {number}")
+    out.print(Markdown(item.stem))
+    for title, field in (("Source", "source"),):
+        if text := getattr(item, field, ""):
+            out.print(f"\n[bold]{title}[/]")
+            out.print(Markdown(text))
+    for number_of, step in enumerate(getattr(item, "steps", ()), start=1):
+        out.print(Markdown(f"**Step {number_of}.** {step}"))
+    for letter, text in zip(MOST_LETTERS, getattr(item, "answers", ()), strict=False):
+        out.print(Markdown(f"**Answer {letter.upper()}**\n\n{text}"))
+    listed(getattr(item, "options", ()))
+
+
+def listed(options: tuple[str, ...]) -> None:
+    for letter, option in zip(MOST_LETTERS, options, strict=False):
+        out.print(Markdown(f"**{letter})** {option}"))
+
+
+def read_answer(item: Item) -> dict[str, str | list[str]] | None:
+    """What is typed at the prompts of the item's kind; an empty first line skips."""
+    hint = "[dim](empty line: skip)[/]"
+    match item.kind:
+        case "choice":
+            said: dict[str, str | list[str]] = {"option": Prompt.ask(f"Letter {hint}", default="", show_default=False)}
+        case "multi":
+            letters = Prompt.ask(f"All right letters, such as ac {hint}", default="", show_default=False)
+            said = {"option": [letter for letter in letters.lower() if letter in MOST_LETTERS]}
+        case "numeric":
+            said = {
+                "number": Prompt.ask(
+                    f"Number{' in ' + item.unit if item.unit else ''} {hint}", default="", show_default=False
+                )
+            }
+        case "step_grade":
+            said = {"step": Prompt.ask(f"First wrong step, 0 if none {hint}", default="", show_default=False)}
+            if said["step"]:
+                said["reason"] = reason_of(item.reasons)
+        case "preference":
+            said = {"answer": Prompt.ask(f"Better answer, a or b {hint}", default="", show_default=False).lower()}
+            if said["answer"]:
+                said["reason"] = reason_of(item.reasons)
+        case "claim_check":
+            said = {f"claim{n}": verdict(n, claim.text) for n, claim in enumerate(item.claims, start=1)}
+        case _:
+            said = {"text": Prompt.ask(f"Answer {hint}", default="", show_default=False)}
+    return said if any(said.values()) else None
+
+
+def reason_of(reasons: tuple[str, ...]) -> str:
+    listed(reasons)
+    return Prompt.ask("Why").strip().lower()
+
+
+def verdict(number: int, claim: str) -> str:
+    out.print(Markdown(f"**{number}.** {claim}"))
+    short = {"s": "supported", "c": "contradicted", "n": "not_stated", "": ""}
+    return short[
+        Prompt.ask("[s]upported, [c]ontradicted, [n]ot stated", choices=list(short), default="", show_choices=False)
+    ]
+
+
+def finish(db: Session, bank: Bank, number: int) -> None:
+    from vetting import dossier as dossiers
+    from vetting import scale as scales
+    from vetting.messages import RoleForm
+
+    seat = seat_of(db, number)
+    form = RoleForm.model_validate(seat.invitation.role.body)
+    person = dossiers.dossier(
+        seat.applicant, form, scales.of(seat.calibration), bank, seat.calibration_id, datetime.now(UTC)
+    )
+    out.rule("What you showed")
+    out.print(profile(person, with_bars=False))
+    out.print(
+        f"{person.answered} questions in {person.minutes:.0f} minutes; ended: {seat.ending.reason if seat.ending else 'open'}"
+    )
+
+
+# -- dossiers --------------------------------------------------------------------------------------
+
+
+def dossier(
+    person: Annotated[str, typer.Argument(help="Number or name of an applicant.")],
+    role: Annotated[str, typer.Option(help="Role to hold them against; their latest if left out.")] = "",
+    database: Database = DATABASE,
+    as_json: Json = False,
+) -> None:
+    """What we know of a person, how surely, and why."""
+    from vetting import dossier as dossiers
+    from vetting import scale as scales
+    from vetting import store
+    from vetting.messages import RoleForm
+
+    engine, bank = opened(database)
+    now = datetime.now(UTC)
+    with store.reading(engine) as db:
+        applicant = applicant_named(db, person)
+        sought = role_named(db, role) if role else applicant.sittings[-1].invitation.role
+        calibration = scales.latest(db)
+        scale = scales.of(calibration)
+        form = RoleForm.model_validate(sought.body)
+        known = dossiers.dossier(applicant, form, scale, bank, calibration.id, now)
+        pieces = dossiers.evidence_of(applicant, form, scale, bank, now)
+        more = dossiers.more_minutes(known, scale, bank)
+        if as_json:
+            print_json(
+                {
+                    "person": applicant.id,
+                    "name": applicant.name,
+                    "role": form.name,
+                    "clears": known.clears,
+                    "state": known.state,
+                    "skills": known.skills and [vars(skill) for skill in known.skills],
+                    "evidence": [vars(piece) for piece in pieces],
+                    "more": vars(more) if more else None,
+                    "calibration": calibration.id,
+                }  # fmt: skip
+            )
+            return
+        name = applicant.name or f"Applicant {applicant.id}"
+        out.print(f"[bold]{name}[/] for {form.name}: P(meets every bar) [bold]{known.clears:.2f}[/], {known.state}")
+        out.print(profile(known, with_bars=True))
+        out.print(
+            f"{known.answered} answers in {known.minutes:.0f} minutes, scale {calibration.id}. What moved it most:"
+        )
+        for piece in pieces[:6]:
+            out.print(
+                f"  {piece.moved:+.2f}  {piece.title} ({piece.kind}, level {piece.level} of {piece.most}) {', '.join(piece.skills)}"
+            )
+        if more and known.state == "open":
+            out.print(
+                f"{more.minutes:.0f} more minutes on {more.skill} would move it to about {more.up:.2f} or {more.down:.2f}."
+            )
+
+
+def applicant_named(db: Session, person: str) -> Applicant:
+    from sqlalchemy import select
+
+    from vetting.records import Applicant
+
+    if person.isdigit() and (by_number := db.get(Applicant, int(person))) is not None:
+        return by_number
+    found = list(db.scalars(select(Applicant).where(Applicant.name == person).order_by(Applicant.id)))
+    if len(found) > 1:
+        raise LookupError(
+            f"{len(found)} people are called {person!r}. Maybe use a number: {', '.join(str(one.id) for one in found[:8])}."
+        )
+    if not found:
+        raise LookupError(f"There is no applicant {person!r}. Maybe a number is meant, or another --database.")
+    return found[0]
+
+
+AXIS = 31  # characters from -3 to 3
+
+
+def profile(person: Dossier, *, with_bars: bool) -> Table:
+    """A row a skill: the interval drawn, and in words."""
+    columns = ["Skill", "-3 · novice · capable · strong · expert · 3", "mean", "90 % interval"]
+    table = Table(*columns, *(["P(bar)"] if with_bars else []), box=None)
+    for skill in person.skills:
+        cells = [
+            skill.name,
+            drawn(skill.low, skill.mean, skill.high),
+            f"{skill.mean:+.2f}",
+            f"{skill.low:+.2f} to {skill.high:+.2f}",
+        ]
+        table.add_row(*cells, *([f"{skill.clears:.2f}" if skill.clears is not None else ""] if with_bars else []))
+    return table
+
+
+def drawn(low: float, mean: float, high: float) -> str:
+    def at(value: float) -> int:
+        return round((min(max(value, -3), 3) + 3) / 6 * (AXIS - 1))
+
+    line = ["·"] * AXIS
+    line[at(low) : at(high) + 1] = ["━"] * (at(high) - at(low) + 1)
+    line[at(mean)] = "●"
+    return "".join(line)

@@ -1,0 +1,249 @@
+"""The program lead's door: programs, what their queues ask, and the plan with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import views
+from api.deps import DB, House, Now, Ours, page
+from api.recruiter import Form, Staff, frame, shown_name
+from assignment.projection import SURE
+from vetting import staffing
+from vetting.dossier import NINETY
+from vetting.messages import QueueForm
+from vetting.records import Applicant, Json, PlanRecord, Program, Wish
+from vetting.sitting import FEW_MINUTES
+
+router = APIRouter()
+PAGE = 40
+DOING = {"produce": "people who may make units", "review": "independent reviewers", "second": "second-level reviewers",
+         "budget": "money", "pay": "value above pay"}  # fmt: skip
+
+
+@router.get("/lead")
+def home(request: Request, db: DB, ours: Ours, who: Staff) -> Response:
+    programs = [summary(program) for program in db.scalars(select(Program).order_by(Program.name))]
+    return page(request, "lead/home.html", {**frame("lead", who, db, ours), "programs": programs, "import_hint": ""})
+
+
+def summary(program: Program) -> dict[str, Any]:
+    plan = staffing.previous(program)
+    queues = staffing.queues_of(program)
+    short = [queue["name"] for queue in plan.body["queues"] if queue["missing"] > 0] if plan else []
+    filled = overall(plan.body["queues"]) if plan else {"filled": None, "filled_low": None, "filled_high": None}
+    return {
+        "name": program.name, "url": f"/lead/{program.id}", "queues": len(queues),
+        "people": len({row["expert"] for row in plan.body["hours"]}) if plan else 0,
+        "deadline": max((queue.due for queue in queues if queue.due), default=None),
+        "short": ", ".join(short), "planned_on": plan.at if plan else None, **filled,
+    }  # fmt: skip
+
+
+def overall(queues: list[Json]) -> dict[str, float]:
+    """Shares of all that is asked, by value."""
+    worth = sum(queue["units"] * queue["value"] for queue in queues) or 1.0
+    parts = [filled(queue) for queue in queues]
+    return {
+        name: sum(part[name] * q["units"] * q["value"] for part, q in zip(parts, queues, strict=True)) / worth
+        for name in ("filled", "filled_low", "filled_high")
+    }
+
+
+def filled(queue: Json) -> dict[str, float]:
+    """The planned share with its 90 % range, from what is not known of its people."""
+    reach = NINETY * queue["sd"]
+    low, high = queue["accepted"] - reach, queue["accepted"] + reach
+    return {
+        "filled": queue["accepted"] / queue["units"], "filled_low": max(low, 0.0) / queue["units"],
+        "filled_high": min(high / queue["units"], 1.0),
+    }  # fmt: skip
+
+
+def program_or_404(db: Session, number: int) -> Program:
+    program = db.get(Program, number)
+    if program is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return program
+
+
+@router.get("/lead/{number}/queues")
+def queues(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Response:
+    program = program_or_404(db, number)
+    asked = staffing.queues_of(program)
+    context = {
+        **frame("lead", who, db, ours),
+        "program": {"name": program.name, "plan_url": f"/lead/{number}", "deadline": None},
+        "queues": [queue_row(queue, ours) for queue in asked],
+    }
+    return page(request, "lead/queues.html", context)
+
+
+def queue_row(queue: QueueForm, ours: House) -> dict[str, Any]:
+    loaded = queue.minutes + queue.reviews * queue.review_minutes
+    names = ours.bank.tree.skills
+    return {
+        "name": queue.name, "kind": ", ".join(views.names(list(queue.skills), ours.bank)), "units": queue.units,
+        "depth": "produce, review" if queue.reviews else "produce", "minutes_low": loaded, "minutes_high": loaded * 1.6,
+        "hours_low": queue.units * loaded / 60, "hours_high": queue.units * loaded * 1.6 / 60,
+        "bars": [{"skill": names[skill].name, "at": bar, "p": SURE} for skill, bar in queue.bars.items()],
+        "value": queue.value, "human_only": False,
+    }  # fmt: skip
+
+
+# -- the plan --------------------------------------------------------------------------------------
+
+
+@router.get("/lead/{number}")
+def plan(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Response:
+    return plan_page(request, db, ours, who, program_or_404(db, number))
+
+
+def plan_page(request: Request, db: Session, ours: House, who: str, program: Program, trouble: str = "") -> Response:
+    record = staffing.previous(program)
+    experts = {str(person.id): person for person in staffing.experts(db)}
+    body: Json = record.body if record else {}
+    rows = people(db, program, body, experts)
+    at = int(raw) if (raw := request.query_params.get("page", "1")).isdigit() and int(raw) > 0 else 1
+    context = {
+        **frame("lead", who, db, ours),
+        "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues"},
+        "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts)} if record else None,
+        "queues": [queue_line(queue) for queue in body["queues"]] if record else
+                  [{"id": queue.name, "name": queue.name} for queue in staffing.queues_of(program)],
+        "supply": [{**row, "skill": views.names([row["skill"]], ours.bank)[0]} for row in body.get("supply", [])],
+        "people": rows[(at - 1) * PAGE : at * PAGE],
+        "vet_next": [invitation(row, experts, ours) for row in body.get("vet_next", [])[:8] if row["expert"] in experts],
+        "weights": weights(body, ours),
+        "conflict": [trouble] if trouble else body.get("closed", []) + kept_short(body, experts),
+        "solve_action": f"/lead/{program.id}", "pager": views.pager(f"/lead/{program.id}", at, len(rows), PAGE),
+    }  # fmt: skip
+    return page(request, "lead/plan.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if trouble else 200)
+
+
+def queue_line(queue: Json) -> dict[str, Any]:
+    held = queue["held_back_by"]
+    short = f"{DOING[held]}: {queue['missing']:,.0f} units missing, worth {queue['worth']:,.0f}" if held else ""
+    price = queue["newcomer"].get(held) if held else None
+    return {
+        "id": queue["name"], "name": queue["name"], "by": None, **filled(queue), "short": short,
+        "price": {"what": f"One more hour to {held}", "gain": f"{price:,.0f}"} if price else None,
+    }  # fmt: skip
+
+
+def people(db: Session, program: Program, body: Json, experts: Mapping[str, Applicant]) -> list[dict[str, Any]]:
+    """Everyone who may be planned, those with hours first."""
+    seats: dict[str, list[Json]] = {}
+    for row in body.get("hours", []):
+        seats.setdefault(row["expert"], []).append(row)
+    wishes = staffing.wishes(db, program)
+    order = sorted(experts, key=lambda key: (-sum(row["hours"] for row in seats.get(key, [])), int(key)))
+    return [person_row(experts[key], seats.get(key, []), wishes, body) for key in order]
+
+
+def person_row(person: Applicant, seats: list[Json], wishes: list[Wish], body: Json) -> dict[str, Any]:
+    mine = [wish for wish in wishes if wish.applicant_id == person.id]
+    by_queue: dict[str, list[tuple[float, str]]] = {}
+    for row in seats:
+        by_queue.setdefault(row["queue"], []).append((row["hours"], row["role"]))
+    hour = body.get("one_more_hour", {}).get(str(person.id), 0.0)
+    return {
+        "id": str(person.id), "name": shown_name(person), "url": dossier_url(person),
+        "hours": sum(row["hours"] for row in seats), "of_hours": staffing.offer(person).hours,
+        "why": [reason(row) for row in seats] + ([f"One more hour of theirs brings at most {hour:,.0f}."] if hour else []),
+        "seats": by_queue, "pinned": {wish.queue for wish in mine if wish.kind == "pin"},
+        "barred": {wish.queue for wish in mine if wish.kind == "bar"},
+    }  # fmt: skip
+
+
+def dossier_url(person: Applicant) -> str:
+    return f"/recruiter/roles/{person.decisions[-1].role_id}/people/{person.id}"
+
+
+def reason(row: Json) -> str:
+    """Why this person here, in a sentence."""
+    doing = {"produce": "makes", "review": "reviews", "second": "reviews (second level)"}[row["role"]]
+    accepted = f"P(accepted) {row['acceptance']:.2f} ({row['acceptance_low']:.2f} to {row['acceptance_high']:.2f})"
+    second = row["second"]
+    other = (
+        f"next best: {second['role']} in {second['queue']}, {row['moving_costs']:,.0f} less"
+        if second
+        else "no other seat is open"
+    )
+    return f"{row['queue']}: {doing}, {accepted}, {row['minutes']:.0f} min a unit; {other}."
+
+
+def invitation(row: Json, experts: Mapping[str, Applicant], ours: House) -> dict[str, Any]:
+    person = experts[row["expert"]]
+    return {
+        "name": shown_name(person), "url": dossier_url(person),
+        "skill": ", ".join(views.names(row["skills"], ours.bank)), "minutes": FEW_MINUTES * len(row["skills"]),
+        "gain": f"{row['gain']:,.0f}",
+    }  # fmt: skip
+
+
+def weights(body: Json, ours: House) -> list[dict[str, Any]]:
+    short = [queue for queue in body.get("queues", []) if queue["missing"] > 0]
+    why = [f"{queue['name']}: {queue['missing']:,.0f} units missing, worth {queue['worth']:,.0f}." for queue in short]
+    return [
+        {"skill": views.names([skill], ours.bank)[0], "weight": weight, "why": why}
+        for skill, weight in list(body.get("demand", {}).items())[:10]
+    ]
+
+
+def kept_short(body: Json, experts: Mapping[str, Applicant]) -> list[str]:
+    return [
+        f"{shown_name(experts[row['expert']])} was to be kept in {row['queue']}, but {row['hours']:.1f} of those hours cannot be."
+        for row in body.get("broken", [])
+        if row["expert"] in experts
+    ]
+
+
+def changed(program: Program, experts: Mapping[str, Applicant]) -> list[str]:
+    """What moved since the plan before, the largest first."""
+    if len(program.plans) < 2:
+        return []
+    old, new = (hours_by_seat(record) for record in program.plans[-2:])
+    moved = {seat: new.get(seat, 0.0) - old.get(seat, 0.0) for seat in {*old, *new}}
+    shown = sorted(
+        (seat for seat in moved if abs(moved[seat]) >= 0.5 and seat[0] in experts), key=lambda s: -abs(moved[s])
+    )
+    said = [f"{shown_name(experts[e])}: {moved[e, q, r]:+.1f} h to {r} in {q}" for e, q, r in shown[:12]]
+    return said or ["Nothing moved."]
+
+
+def hours_by_seat(record: PlanRecord) -> dict[tuple[str, str, str], float]:
+    return {(row["expert"], row["queue"], row["role"]): row["hours"] for row in record.body["hours"]}
+
+
+@router.post("/lead/{number}")
+def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, form: Form) -> Response:
+    """Keep the wishes, solve again with least change, keep the plan."""
+    program = program_or_404(db, number)
+    for kind in ("pin", "bar"):
+        wished = {tuple(str(value).split(":", 1)) for value in form.getlist(kind)}
+        set_wishes(db, program, kind, {(e, q) for e, q in wished if e.isdigit()}, now)
+    try:
+        staffing.make_plan(db, program, now)
+    except ValueError as wrong:
+        db.rollback()
+        return plan_page(request, db, ours, who, program_or_404(db, number), str(wrong))
+    return RedirectResponse(f"/lead/{number}", HTTPStatus.SEE_OTHER)
+
+
+def set_wishes(db: Session, program: Program, kind: str, wished: set[tuple[str, ...]], now: Any) -> None:  # noqa: ANN401
+    """The wishes of a kind become exactly those given; what is no longer wished is freed."""
+    held = {(str(wish.applicant_id), wish.queue) for wish in staffing.wishes(db, program) if wish.kind == kind}
+    for person, queue in sorted(wished - held):
+        db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind=kind))
+    db.flush()
+    still = {(str(wish.applicant_id), wish.queue) for wish in staffing.wishes(db, program) if wish.kind == kind}
+    for person, queue in sorted(still - wished):
+        db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind="free"))
+    db.flush()

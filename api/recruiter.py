@@ -1,0 +1,295 @@
+"""The recruiter's door: roles and invitations, the list of candidates, a dossier, a decision with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData
+
+from api import views
+from api.applicant import form_of, said_of, text_of
+from api.auth import is_staff_key, sign
+from api.deps import DB, House, Now, Ours, page
+from vetting import decision, dossier, sitting
+from vetting import scale as scales
+from vetting.dossier import CLEARS, Dossier
+from vetting.messages import DecisionForm, RoleForm
+from vetting.records import Applicant, Invitation, Role, Sitting
+
+router = APIRouter()
+PAGE = 25
+DAYS = 14  # an invitation works, unless said otherwise
+SHOWN = 8  # pieces of evidence on a dossier's first screen
+
+
+# -- coming in -------------------------------------------------------------------------------------
+
+
+@router.get("/enter/{key}")
+def enter(request: Request, ours: Ours, key: str) -> Response:
+    if not is_staff_key(ours.key, key):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN,
+            {
+                "what": "This key opens nothing",
+                "maybe": "Maybe the server has another secret now: it prints its link when it starts.",
+            },
+        )
+    request.session["staff"] = "staff"
+    return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)
+
+
+def staff(request: Request) -> str:
+    """Who is signed in; everybody else is told how to."""
+    who = request.session.get("staff")
+    if not who:
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN,
+            {
+                "what": "This page is for staff",
+                "maybe": "Maybe open the link that `assay serve` printed when it started.",
+            },
+        )
+    return str(who)
+
+
+Staff = Annotated[str, Depends(staff)]
+Form = Annotated[FormData, Depends(form_of)]
+
+
+def frame(here: str, who: str, db: Session, ours: House) -> dict[str, Any]:
+    """What every staff page shows around its own content."""
+    return {
+        "nav": [("Roles", "/recruiter", here == "recruiter"), ("Programs", "/lead", here == "lead")],
+        "who": who, "home_url": "/recruiter",
+        "versions": [f"scale {scales.latest(db).id}", f"bank {ours.bank.version}"],
+    }  # fmt: skip
+
+
+# -- roles and invitations -------------------------------------------------------------------------
+
+
+@router.get("/recruiter")
+def home(request: Request, db: DB, ours: Ours, now: Now, who: Staff) -> Response:
+    made = request.session.pop("invited", None)
+    created = None
+    if made is not None and (invited := db.get(Invitation, made)) is not None:
+        url = f"{str(request.base_url).rstrip('/')}/i/{sign(ours.key, 'invitation', invited.id)}"
+        created = {"label": invited.name or invited.role.name, "url": url, "until": invited.expires}
+    return home_page(request, db, ours, now, who, created=created)
+
+
+def home_page(
+    request: Request, db: Session, ours: House, now: datetime, who: str, *, created: Mapping[str, Any] | None = None,
+    said: Mapping[str, Any] | None = None, errors: Sequence[tuple[str, str]] = (),
+) -> Response:  # fmt: skip
+    roles = current_roles(db)
+    context = {
+        **frame("recruiter", who, db, ours),
+        "roles": [{"id": role.id, "url": f"/recruiter/roles/{role.id}", **counts(db, role, now)} for role in roles],
+        "invite": {
+            "action": "/recruiter/invitations", "roles": [(role.id, role.name) for role in roles],
+            "until": (now + timedelta(days=DAYS)).date().isoformat(),
+        } if roles else None,
+        "created": created, "said": said, "errors": list(errors),
+    }  # fmt: skip
+    return page(request, "recruiter/home.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+def current_roles(db: Session) -> list[Role]:
+    """The latest wording of each role, by name."""
+    return sorted(
+        {role.name: role for role in db.scalars(select(Role).order_by(Role.id))}.values(), key=lambda r: r.name
+    )
+
+
+def counts(db: Session, role: Role, now: datetime) -> dict[str, Any]:
+    """How far the people invited to a role have come."""
+    invitations = db.scalars(select(Invitation).join(Role).where(Role.name == role.name)).all()
+    seats = [seat for invitation in invitations for seat in invitation.sittings]
+    done = [seat for seat in seats if seat.ending]
+    dead = Counter("link ran out" for seat in seats if not seat.ending and seat.invitation.expires < now)
+    return {
+        "title": role.name, "invited": sum(invitation.uses for invitation in invitations), "started": len(seats),
+        "done": len(done), "stopped": dead.total(), "stopped_why": ", ".join(dead),
+        "waiting": sum(not seat.applicant.decisions for seat in done),
+    }  # fmt: skip
+
+
+@router.post("/recruiter/invitations")
+def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form) -> Response:
+    role = db.get(Role, int(text_of(form, "role"))) if text_of(form, "role").isdigit() else None
+    errors = []
+    if role is None:
+        errors.append(("role", "Choose the role."))
+    if not (name := text_of(form, "name")):
+        errors.append(("name", "Fill in the person's name."))
+    until = read_date(text_of(form, "until"))
+    if until is None or not now < until <= now + timedelta(days=366):
+        errors.append(("until", "Choose a day within the coming year."))
+    if role is None or until is None or errors:
+        return home_page(request, db, ours, now, who, said=said_of(form), errors=errors)
+    days = (until - now) / timedelta(days=1)
+    request.session["invited"] = sitting.invite(db, role, now=now, days=days, name=name[:120]).id
+    return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)
+
+
+def read_date(text: str) -> datetime | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
+
+
+# -- candidates ------------------------------------------------------------------------------------
+
+
+def role_or_404(db: Session, number: int) -> Role:
+    role = db.get(Role, number)
+    if role is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return role
+
+
+def people_of(db: Session, role: Role) -> list[Applicant]:
+    seats = select(Sitting.applicant_id).join(Invitation).join(Role).where(Role.name == role.name)
+    return list(db.scalars(select(Applicant).where(Applicant.id.in_(seats)).order_by(Applicant.id)))
+
+
+def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Applicant) -> Dossier:
+    calibration = scales.latest(db)
+    form = RoleForm.model_validate(role.body)
+    return dossier.dossier(person, form, scales.of(calibration), ours.bank, calibration.id, now)
+
+
+@router.get("/recruiter/roles/{number}")
+def candidates(
+    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, page_number: int = 1
+) -> Response:
+    role = role_or_404(db, number)
+    known = [dossier_of(db, ours, now, role, person) for person in people_of(db, role)]
+    runs = dossier.alike([person for person in known if person.answered])
+    flat = [person for run in runs for person in run]
+    size = PAGE
+    at = (
+        int(request.query_params.get("page", page_number))
+        if str(request.query_params.get("page", "1")).isdigit()
+        else 1
+    )
+    window = set(map(id, flat[(at - 1) * size : at * size]))
+    groups = [
+        {"people": shown, "apart": f"These {len(run)} cannot be told apart" if len(run) > 1 else ""}
+        for run in runs
+        if (shown := [candidate(db, ours, role, person) for person in run if id(person) in window])
+    ]
+    context = {
+        **frame("recruiter", who, db, ours), "subject": "Candidates", "role": counts(db, role, now), "bar_p": CLEARS,
+        "groups": groups, "pager": views.pager(f"/recruiter/roles/{number}", at, len(flat), size),
+    }  # fmt: skip
+    return page(request, "recruiter/candidates.html", context)
+
+
+def candidate(db: Session, ours: House, role: Role, person: Dossier) -> dict[str, Any]:
+    """A row of the list: the three skills of the role furthest from settled."""
+    scale = scales.of(scales.latest(db))
+    deciding = sorted(
+        (skill for skill in person.skills if skill.clears is not None), key=lambda s: abs((s.clears or 0) - 0.5)
+    )
+    more = dossier.more_minutes(person, scale, ours.bank) if person.state == "open" and person.finished else None
+    decided = person.applicant.decisions[-1].verdict if person.applicant.decisions else None
+    return {
+        "name": shown_name(person.applicant), "url": f"/recruiter/roles/{role.id}/people/{person.applicant.id}",
+        "p": person.clears,
+        "deciding": [bar(skill, scale) for skill in deciding[:3]],
+        "question": views.open_question(person, more, ours.bank, ask_url(role, person, more)),
+        "decided": decided, "running": not person.finished,
+    }  # fmt: skip
+
+
+def bar(skill: dossier.SkillView, scale: scales.Scale) -> views.SkillBar:
+    return views.skill_bar(skill, scale.population, scale.skills.position[skill.skill])
+
+
+def shown_name(person: Applicant) -> str:
+    name = person.name or "(deleted on request)"
+    return f"{name} (simulated)" if person.simulated and "imulated" not in name else name
+
+
+def ask_url(role: Role, person: Dossier, more: dossier.MoreMinutes | None) -> str:
+    return f"/recruiter/roles/{role.id}/people/{person.applicant.id}/ask/{more.skill}" if more else ""
+
+
+@router.get("/recruiter/roles/{number}/people/{person}")
+def one(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int) -> Response:
+    return dossier_page(request, db, ours, now, who, role_or_404(db, number), applicant_or_404(db, person))
+
+
+def applicant_or_404(db: Session, number: int) -> Applicant:
+    person = db.get(Applicant, number)
+    if person is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return person
+
+
+def dossier_page(
+    request: Request, db: Session, ours: House, now: datetime, who: str, role: Role, person: Applicant,
+    said: Mapping[str, Any] | None = None, errors: Sequence[tuple[str, str]] = (),
+) -> Response:  # fmt: skip
+    known = dossier_of(db, ours, now, role, person)
+    scale = scales.of(scales.latest(db))
+    pieces = dossier.evidence_of(person, known.role, scale, ours.bank, now)[:SHOWN]
+    more = dossier.more_minutes(known, scale, ours.bank)
+    ended = [seat.ending.at for seat in person.sittings if seat.ending]
+    context = {
+        **frame("recruiter", who, db, ours),
+        "candidate": {
+            "name": shown_name(person), "p": known.clears, "finished": max(ended, default=None),
+            "minutes": known.minutes, "questions": known.answered, "list_url": f"/recruiter/roles/{role.id}",
+        },
+        "role": {"title": known.role.name}, "bar_p": CLEARS,
+        "skills": [bar(skill, scale) for skill in known.skills],
+        "evidence": [views.evidence_chip(piece, ours.bank, for_applicant=False) for piece in pieces],
+        "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),
+        "integrity": [], "decisions": [views.decision(record) for record in reversed(person.decisions)],
+        "may_decide": bool(known.answered) and bool(person.name),
+        "decide_action": f"/recruiter/roles/{role.id}/people/{person.id}", "second_view": "",
+        "notice": request.session.pop("notice", ""), "said": said, "errors": list(errors),
+    }  # fmt: skip
+    return page(request, "recruiter/dossier.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+@router.post("/recruiter/roles/{number}/people/{person}")
+def decide(
+    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int, form: Form
+) -> Response:
+    role, applicant = role_or_404(db, number), applicant_or_404(db, person)
+    try:
+        said = DecisionForm(verdict=text_of(form, "verdict"), reason=text_of(form, "reason"))  # type: ignore[arg-type]
+    except ValidationError as wrong:
+        words = {"verdict": "Choose advance, hold or decline.", "reason": "Give a reason: the candidate will read it."}
+        errors = [(str(e["loc"][0]), words[str(e["loc"][0])]) for e in wrong.errors()]
+        return dossier_page(request, db, ours, now, who, role, applicant, said_of(form), errors)
+    decision.decide(db, dossier_of(db, ours, now, role, applicant), role, said, by=who, now=now)
+    request.session["notice"] = "Decision recorded. You can decide anew at any time; both stay on record."
+    return RedirectResponse(f"/recruiter/roles/{number}/people/{person}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/recruiter/roles/{number}/people/{person}/ask/{skill}")
+def ask(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int, skill: str) -> Response:  # noqa: ARG001
+    """Invite somebody to a few more minutes on one skill."""
+    role, applicant = role_or_404(db, number), applicant_or_404(db, person)
+    if skill not in ours.bank.tree.skills:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    further = sitting.invite(db, role, now=now, days=DAYS, name=applicant.name, applicant=applicant, focus=(skill,))
+    request.session["invited"] = further.id
+    return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,133 @@
+"""What the pages show of the story: records and dossiers as the names the templates read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from irt.population import Population
+from item_bank.load import Bank
+from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
+from vetting.records import Decision, Sitting
+
+
+@dataclass(frozen=True)
+class SkillBar:
+    """A row of a profile as templates read it."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    bar: float | None
+    start_low: float
+    start_high: float
+    p: float | None
+    why: tuple[str, ...]
+    raises: str
+
+
+@dataclass(frozen=True)
+class EvidenceChip:
+    """A piece of evidence as templates read it."""
+
+    kind: str
+    title: str
+    on: datetime
+    url: str
+    skill: str
+    effect: str
+    parts: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenQuestion:
+    """What a few more minutes would settle."""
+
+    text: str
+    up: float
+    down: float
+    ask_action: str
+
+
+@dataclass(frozen=True)
+class DecisionView:
+    """A decision as templates read it."""
+
+    verdict: str
+    reason: str
+    by: str
+    on: datetime
+
+
+@dataclass(frozen=True)
+class Pager:
+    """Where one is in a long list."""
+
+    page: int
+    pages: int
+    newer_url: str
+    older_url: str
+
+
+def pager(url: str, page: int, count: int, size: int) -> Pager:
+    pages = max(1, -(-count // size))
+    return Pager(
+        page, pages, f"{url}?page={page - 1}" if page > 1 else "", f"{url}?page={page + 1}" if page < pages else ""
+    )
+
+
+def decision(record: Decision) -> DecisionView:
+    return DecisionView(record.verdict, record.reason, record.by, record.at)
+
+
+def names(skills: Sequence[str], bank: Bank) -> list[str]:
+    known = bank.tree.skills
+    return [known[skill].name if skill in known else skill for skill in skills]
+
+
+def skill_bar(view: SkillView, prior: Population, row: int) -> SkillBar:
+    half = NINETY * float(prior.cov[row, row]) ** 0.5
+    asked = f"{view.asked} answer{'s' * (view.asked != 1)} looked at it directly; the rest comes from related skills."
+    why = [
+        f"90 % interval {view.low:+.2f} to {view.high:+.2f}, mean {view.mean:+.2f} (0 is the mean of applicants).",
+        asked,
+    ]
+    if view.bar is not None and view.clears is not None:
+        why.append(f"The bar is {view.bar:+.2f}; P(at or above it) is {view.clears:.2f}.")
+    return SkillBar(
+        name=view.name, mean=view.mean, low=view.low, high=view.high, bar=view.bar,
+        start_low=float(prior.mean[row]) - half, start_high=float(prior.mean[row]) + half,
+        p=view.clears, why=tuple(why), raises=raises(view),
+    )  # fmt: skip
+
+
+def raises(view: SkillView) -> str:
+    """What would change a skill's standing, in an applicant's words."""
+    if view.high - view.low > 1.6:
+        return "Few questions spoke about this. A further sitting, or a certificate, would narrow the band."
+    return "Harder questions answered well in a later sitting would raise it."
+
+
+def evidence_chip(view: EvidenceView, bank: Bank, *, for_applicant: bool) -> EvidenceChip:
+    skill = ", ".join(names(view.skills, bank))
+    if for_applicant:
+        effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}"
+    else:
+        effect = (
+            f"{skill}: level {view.level} of {view.most}, moved the score {view.moved:+.2f}, {view.minutes:.1f} min"
+        )
+    return EvidenceChip(view.kind, view.title, view.at, "", skill, effect)
+
+
+def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action: str) -> OpenQuestion | None:
+    """Worth showing only while the matter is open."""
+    if more is None or person.state != "open" or not person.finished:
+        return None
+    (name,) = names([more.skill], bank)
+    return OpenQuestion(f"{more.minutes:.0f} min on {name.lower()}", more.up, more.down, action)
+
+
+def how_it_ended(sitting: Sitting) -> str:
+    return sitting.ending.reason if sitting.ending else ""

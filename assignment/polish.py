@@ -1,0 +1,167 @@
+r"""From soft prices to a plan that people can follow, with its proof: nearly everybody on one arc, ties by simplex.
+
+At good prices most blocks of hours have one clear best arc. They are fixed there and pooled, one column for each queue
+and role (a share between 0 and 1 of all of them); the blocks near a tie keep their few best arcs. What remains is a
+small programme of the same rows, whose vertex splits hardly anybody. Its prices are tried on everybody: whoever would
+rather be elsewhere, or sits in a pool that is not fully used, joins the undecided, and the programme is solved again.
+When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme.
+
+Rows of `pairing` are added here, where the hours break them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import coo_array, csr_array, vstack
+
+from assignment.arrays import Floats, Rows, total_by
+from assignment.blocks import blocks
+from assignment.pairing import Cut, broken_pairings
+from assignment.plan import constant, weigh
+from assignment.prices import Frame, Priced
+from assignment.problem import Problem
+from assignment.projection import ROLES
+from assignment.reply_map import best_choices
+from assignment.rows import cut_rows, coupling
+
+NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
+WIDE = 8.0  # arcs within so many ε of the best stay in the programme
+ROUNDS = 8
+GOAL = 1e-6  # gap at which there is nothing left to polish
+WHOLE = 1.0 - 1e-9  # of a pool
+
+
+@dataclass(frozen=True, eq=False)
+class Polished:
+    """A vertex plan and the prices that prove it."""
+
+    hours: Floats  # (A,)
+    price: Floats  # (n,)
+    pairing: Floats  # (A,) charge of the pairing rows
+    undecided: int  # blocks in the last programme
+    rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Replies:
+    """Everybody's best arc at some prices, and how far from it an arc may be to stay in the programme."""
+
+    choice: Rows  # (b,) arc, -1 for idle
+    best: Floats  # (b,) an hour
+    second: Floats  # (b,) of the runner-up
+    worth: Floats  # (A,) without bonuses
+    band: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Vertex:
+    hours: Floats  # (A,)
+    price: Floats  # (n,)
+    pairing: Floats  # (A,)
+    loose: Rows  # decided blocks in pools that are not fully used
+
+
+class _Polisher:
+    """What all rounds share."""
+
+    def __init__(self, problem: Problem, at: Frame) -> None:
+        self.problem, self.frame = problem, at
+        self.blocks = blocks(problem)
+        scaled = coupling(problem)[0].multiply(1.0 / at.scale[:, None])
+        self.of_arc = csr_array(csr_array(scaled)[at.on].T)  # (A, on) what an hour uses
+        self.cuts: list[Cut] = []
+
+    def replies(self, price: Floats, pairing: Floats, band: float) -> _Replies:
+        p, who, queues = self.problem, self.blocks, self.problem.queues
+        worth = np.zeros(p.arcs)
+        choice, best, second = best_choices(
+            p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, self.frame.alive, p.starts, queues.due, queues.purse,
+            queues.review_share, queues.second_share, who.expert, who.period, who.hours, who.arc, who.bonus,
+            price, pairing if pairing.any() else pairing[:0], worth,
+        )  # fmt: skip
+        return _Replies(choice, best, second, worth, band)
+
+    def bonus(self, block: Rows, arc: Rows) -> Floats:
+        return np.where(self.blocks.arc[block] == arc, self.blocks.bonus[block], 0.0)
+
+    def pieces(self, open_to: Rows, seen: list[_Replies]) -> tuple[Rows, Rows]:
+        """(block, arc) of every arc that was near the best of an open block at some prices seen."""
+        p, starts = self.problem, self.problem.starts
+        first = starts[self.blocks.expert[open_to]]
+        count = starts[self.blocks.expert[open_to] + 1] - first
+        block = np.repeat(open_to, count)
+        arc = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
+        near = np.zeros(len(arc), dtype=bool)
+        bonus = self.bonus(block, arc)
+        for at in seen:
+            near |= at.best[block] - at.worth[arc] - bonus <= at.band
+        near &= self.frame.alive[arc] & (p.queues.due[p.queue[arc]] >= self.blocks.period[block])
+        return block[near], arc[near]
+
+    def bound(self, price: Floats, at: _Replies) -> float:
+        limits = self.frame.limit @ (price * self.frame.scale)
+        return float(limits + self.blocks.hours @ at.best) - constant(self.problem)
+
+
+def polish(problem: Problem, at: Frame, priced: Priced) -> Polished:
+    """A vertex near the soft plan; each round lets more people choose until nobody would rather be elsewhere."""
+    work = _Polisher(problem, at)
+    soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * priced.epsilon)
+    seen = [soft]
+    open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
+    for done in range(1, ROUNDS + 1):
+        vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen)
+        broken = broken_pairings(problem, vertex.hours)
+        work.cuts += broken
+        now = work.replies(vertex.price, vertex.pairing, 0.25 * priced.epsilon)
+        bound, objective = work.bound(vertex.price, now), weigh(problem, vertex.hours)[1]
+        if not broken and bound - objective <= GOAL * abs(bound):
+            break
+        open_to = open_to | _moved(work, soft.choice, now)
+        open_to[vertex.loose] = True
+        seen.append(now)
+    return Polished(vertex.hours, vertex.price, vertex.pairing, int(open_to.sum()), done)
+
+
+def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Floats:
+    """(b,) decided blocks that would earn more elsewhere at today's prices."""
+    fixed = np.where(choice >= 0, now.worth[choice] + work.bonus(np.arange(len(choice)), choice), 0.0)
+    return np.asarray(now.best - fixed > 1e-9 * work.frame.hour)
+
+
+def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies]) -> _Vertex:
+    """The programme of pieces and pools."""
+    p, at, hours = work.problem, work.frame, work.blocks.hours
+    block, arc = work.pieces(open_to, seen)
+    decided = np.setdiff1d(np.flatnonzero(choice >= 0), open_to, assume_unique=True)
+    seats, pool = np.unique(p.queue[choice[decided]] * len(ROLES) + p.role[choice[decided]], return_inverse=True)
+    m, pools = len(block), len(seats)
+    column = np.concatenate([np.arange(m), m + pool])
+    arcs = np.concatenate([arc, choice[decided]])
+    amount = np.concatenate([hours[block], hours[decided]])
+    bonus = np.concatenate([work.bonus(block, arc), work.bonus(decided, choice[decided])])
+    spread = csr_array(coo_array((amount, (column, arcs)), shape=(m + pools, p.arcs)))  # hours of a whole column
+    gain = total_by(column, amount * (p.gain[arcs] + bonus), m + pools)
+    cuts = cut_rows(p, work.cuts)
+    one_each = coo_array((np.ones(m), (np.searchsorted(open_to, block), np.arange(m))), shape=(len(open_to), m + pools))
+    money = at.hour * float(np.median(hours)) if len(hours) else 1.0
+    found = linprog(
+        -gain / money,
+        A_ub=vstack([(spread @ work.of_arc).T, cuts @ spread.T, one_each], format="csr"),
+        b_ub=np.concatenate([at.limit[at.on], np.zeros(len(work.cuts)), np.ones(len(open_to))]),
+        bounds=(0.0, 1.0),
+        method="highs-ds",
+    )
+    dual = np.maximum(-found.ineqlin.marginals, 0.0) * money
+    price = np.zeros(len(at.scale))
+    price[at.on] = dual[: len(at.on)]
+    share = found.x[m:]
+    return _Vertex(
+        hours=found.x @ spread,
+        price=price / at.scale,
+        pairing=dual[len(at.on) : len(at.on) + len(work.cuts)] @ cuts,
+        loose=decided[share[pool] < WHOLE],
+    )

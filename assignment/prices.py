@@ -1,0 +1,275 @@
+r"""Prices of everything shared, by Newton's method on the smoothed dual: one map over experts and one Cholesky a step.
+
+The bound of `plan` is a convex function of the prices, with kinks where somebody's best reply changes. Replace each
+best reply by a soft one (`reply_map`) and each λ ≥ 0 by a slack s = τ / λ, and it is smooth:
+
+    min_λ   b·λ + F_ε(λ) - Σ_i τ_i log λ_i
+
+    Newton  (∇²F + diag(s / λ)) dλ = -(b - usage) + τ / λ        s: slack, kept as its own variable (primal-dual)
+
+with ε → 0 and τ ∝ ε². Only people near a tie feel ε, and their number is itself ∝ ε, so that the plan's loss falls
+like ε²: few steps bring it below a thousandth. While ε is large a stratified sample of the pool is enough; the last
+steps see everybody. The system has 3 Q + G unknowns, whatever the number of experts.
+
+Queues that cannot be served at all (no demand, no money, nobody to produce, review or second-review) are left out, and
+the price of what they lack is set afterwards so high that nobody would want to work there, which costs the bound nothing.
+
+References: Nesterov (2005), Smooth minimization of non-smooth functions; Mehrotra (1992), On the implementation of a
+primal-dual interior point method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from assignment.arrays import Bools, Floats, Rows, total_by
+from assignment.best_reply import best_worth
+from assignment.blocks import Blocks, blocks
+from assignment.plan import Prices, hour_values
+from assignment.problem import Problem
+from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
+from assignment.reply_map import reply_sums, symmetric
+
+COLD, WARM = 0.5, 0.03  # ε at the start, as a share of the usual worth of an hour
+SHARP = 2e-3  # ε at the end
+CALM = 0.4  # ε falls by this factor
+CENTRED = 0.3  # how near to the centre before ε falls, in ε² of the worth
+SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
+SAMPLE = 0.1  # of the experts
+SEATED = 40  # at least so many of every queue and role
+STEPS = 150  # in all
+DAMP = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """The coupling rows (n = 3 Q + G: D, R1, R2, B), scaled so that prices are money and limits are about 1."""
+
+    scale: Floats  # (n,) σ
+    limit: Floats  # (n,) b / σ
+    on: Rows  # rows with a price
+    worth: Floats  # (n,) money that hangs on the row
+    start: Floats  # (n,) first guess of the scaled prices
+    pull: Floats  # (n,) how much of the row an hour uses, per unit of the row: usual rate / σ
+    alive: Bools  # (A,) arcs of queues that can be served
+    hour: float  # usual worth of an hour
+
+
+@dataclass(frozen=True, eq=False)
+class Priced:
+    """Prices and the soft plan that they imply."""
+
+    price: Floats  # (n,) unscaled
+    epsilon: float  # money an hour
+    hours: Floats  # (A,) soft replies
+    steps: int
+
+
+def frame(problem: Problem) -> Frame:
+    """Rows, scales and a first guess."""
+    queues, size, groups = problem.queues, len(problem.queues), len(problem.queues.budget)
+    usual = _usual(problem)
+    alive = ~_hopeless(problem)
+    wanted = np.where(alive, np.maximum(queues.demand, 1e-12), 1.0)
+    made = wanted * usual.rate[PRODUCE] / usual.accepted
+    k1, k2 = np.maximum(queues.review_share, 1e-3), np.maximum(queues.second_share, 1e-3)
+    finite = np.isfinite(queues.budget) & (queues.budget > 0)
+    purse = np.where(finite, queues.budget, 1.0)
+    money = np.maximum(queues.value, 1e-9) * wanted
+    paid = total_by(queues.purse, alive.astype(float), groups) > 0
+    scale = np.concatenate([wanted, k1 * made, k2 * made, purse])
+    check = [1.1 * usual.cost[role] / usual.rate[role] for role in (REVIEW, SECOND)]
+    arcs_alive = alive[problem.queue]
+    gains = problem.gain[arcs_alive & (problem.role == PRODUCE) & (problem.gain > 0)]
+    return Frame(
+        scale=scale,
+        limit=np.concatenate([np.ones(size), np.zeros(2 * size), np.where(finite, 1.0, 0.0)]),
+        on=np.flatnonzero(np.concatenate([
+            alive, alive & (queues.review_share > 0), alive & (queues.second_share > 0), finite & paid,
+        ])),
+        worth=np.concatenate([money, money, money, total_by(queues.purse, money, groups)]),
+        start=np.concatenate([0.2 * queues.value, *check, np.full(groups, 0.02)]) * scale,
+        pull=np.concatenate([usual.accepted, k1*usual.rate[PRODUCE],k2*usual.rate[PRODUCE],np.full(groups,np.median(problem.cost))])/scale,
+        alive=arcs_alive,
+        hour=float(np.median(gains)) if len(gains) else 1.0,
+    )  # fmt: skip
+
+
+class SmoothDual:
+    """F, its gradient and Hessian for one set of blocks."""
+
+    def __init__(self, problem: Problem, at: Frame, who: Blocks) -> None:
+        self.problem, self.frame, self.blocks = problem, at, who
+
+    def sums(
+        self, scaled: Floats, epsilon: float, *, hessian: bool = False, plan: Floats | None = None
+    ) -> tuple[float, Floats, Floats]:
+        """(F, usage (n,), upper Hessian) at scaled prices; adds the soft hours to plan."""
+        p, who, queues = self.problem, self.blocks, self.problem.queues
+        return reply_sums(
+            p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, self.frame.alive, p.starts, queues.due, queues.purse,
+            queues.review_share, queues.second_share, who.expert, who.period, who.hours, who.arc, who.bonus,
+            scaled / self.frame.scale, self.frame.scale, epsilon, hessian, np.zeros(0) if plan is None else plan,
+        )  # fmt: skip
+
+
+def find_prices(problem: Problem, *, start: Floats | None = None, sharp: float = SHARP) -> Priced:
+    """Prices (n,) near the best bound, from nothing or warm from earlier prices (n,) of a similar problem."""
+    at = frame(problem)
+    everybody = blocks(problem)
+    path = _Path(at, at.start if start is None else np.maximum(start * at.scale, 1e-4 * at.start))
+    epsilon = (COLD if start is None else WARM) * at.hour
+    full = SmoothDual(problem, at, everybody)
+    few = SmoothDual(problem, at, _sample(problem, everybody)) if start is None else full
+    while True:
+        dual = few if epsilon > SAMPLE_ABOVE * at.hour else full
+        path.centre(dual, epsilon)
+        if epsilon <= sharp * at.hour or path.steps >= STEPS:
+            break
+        epsilon = max(epsilon * CALM, sharp * at.hour)
+    hours = np.zeros(problem.arcs)
+    full.sums(path.price, epsilon, plan=hours)
+    return Priced(path.price / at.scale, epsilon, hours, path.steps)
+
+
+class _Path:
+    """Where Newton's method stands: scaled prices and slacks of the rows that have a price."""
+
+    def __init__(self, at: Frame, price: Floats) -> None:
+        self.frame, self.steps = at, 0
+        self.price = np.zeros(len(at.scale))
+        self.price[at.on] = price[at.on]
+        self.slack: Floats | None = None
+        self.damp = DAMP
+
+    def centre(self, dual: SmoothDual, epsilon: float) -> None:
+        """Newton steps until the prices are near the minimum for this ε."""
+        at = self.frame
+        share = epsilon / at.hour
+        tau = share**2 * at.worth[at.on]
+        while self.steps < STEPS:
+            done = self._step(dual, epsilon, tau, CENTRED * share**2)
+            self.steps += 1
+            if done:
+                break
+
+    def _step(self, dual: SmoothDual, epsilon: float, tau: Floats, near: float) -> bool:
+        at, on = self.frame, self.frame.on
+        soft, usage, upper = dual.sums(self.price, epsilon, hessian=True)
+        price, free = self.price[on], (at.limit - usage)[on]
+        slack = tau / price if self.slack is None else self.slack
+        matrix = symmetric(upper)[np.ix_(on, on)]
+        matrix[np.diag_indices(len(on))] += slack / price + self.damp * at.pull[on] / epsilon
+        slope = free - tau / price
+        move = -cho_solve(cho_factor(matrix, check_finite=False), slope, check_finite=False)
+        move = np.maximum(move, -0.95 * price)
+        fall = float(-slope @ move)
+        step = self._search(dual, epsilon, tau, move, fall, self._merit(self.price, soft, tau))
+        change = (tau - slack * price - slack * move) / price
+        self.slack = np.maximum(slack + _inside(slack, change) * change, 1e-3 * tau / price)
+        self.price[on] = price + step * move
+        self.damp = min(self.damp * 4.0, 1.0) if step < 0.3 else max(self.damp / 3.0, 1e-4) if step > 0.9 else self.damp
+        return fall <= near * abs(float(at.limit @ self.price) + soft)
+
+    def _merit(self, price: Floats, soft: float, tau: Floats) -> float:
+        return float(self.frame.limit @ price + soft - tau @ np.log(price[self.frame.on]))
+
+    def _search(self, dual: SmoothDual, epsilon: float, tau: Floats, move: Floats, fall: float, now: float) -> float:
+        """The longest of 1, 0.4, 0.16 ... that lowers the merit enough."""
+        on = self.frame.on
+        step = 1.0
+        for _ in range(12):
+            trial = self.price.copy()
+            trial[on] += step * move
+            if self._merit(trial, dual.sums(trial, epsilon)[0], tau) <= now - 1e-4 * step * fall:
+                break
+            step *= 0.4
+        return step
+
+
+def _inside(point: Floats, move: Floats) -> float:
+    """The longest step <= 1 that stays 5 % inside the positive numbers."""
+    back = move < 0
+    return min(1.0, float(0.95 * np.min(-point[back] / move[back]))) if back.any() else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Usual:
+    rate: Floats  # (3, Q)
+    cost: Floats  # (3, Q)
+    accepted: Floats  # (Q,)
+
+
+def _usual(problem: Problem) -> _Usual:
+    """Means over the arcs of each role and queue; 1 where there are none."""
+    size = len(problem.queues)
+    seat = problem.role * size + problem.queue
+    count = total_by(seat, np.ones(problem.arcs), len(ROLES) * size)
+
+    def mean(amounts: Floats) -> Floats:
+        total = total_by(seat, amounts, len(ROLES) * size)
+        return np.where(count > 0, total / np.maximum(count, 1.0), 1.0).reshape(len(ROLES), size)
+
+    return _Usual(mean(problem.rate), mean(problem.cost), np.maximum(mean(problem.accepted)[PRODUCE], 1e-6))
+
+
+def _hopeless(problem: Problem) -> Bools:
+    """(Q,) queues that no plan can serve."""
+    queues, size = problem.queues, len(problem.queues)
+    seat = problem.role * size + problem.queue
+    people = np.bincount(seat, minlength=len(ROLES) * size).reshape(len(ROLES), size)
+    needed = np.stack([np.ones(size), queues.review_share, queues.second_share]) > 0
+    return np.asarray((queues.demand <= 0) | (queues.budget[queues.purse] <= 0) | (needed & (people == 0)).any(axis=0))
+
+
+def _sample(problem: Problem, everybody: Blocks) -> Blocks:
+    """Some blocks whose hours speak for all: every SAMPLE-th expert, and more where a queue's role has few people.
+
+    Systematic along the rows, so that equal input gives an equal sample; hours are divided by the chance to be in it.
+    """
+    seat = problem.queue * len(ROLES) + problem.role
+    people = np.bincount(seat, minlength=len(problem.queues) * len(ROLES))
+    wish = np.maximum(SAMPLE, SEATED / np.maximum(people, 1))[seat]
+    chance = np.minimum(1.0, best_worth(wish, problem.expert, problem.experts))  # (E,)
+    ticks = np.floor(np.cumsum(chance))
+    chosen = (np.diff(ticks, prepend=0.0) > 0)[everybody.expert]
+    some = Blocks(*(getattr(everybody, name)[chosen] for name in ("expert", "period", "hours", "arc", "bonus")))
+    return replace(some, hours=some.hours / chance[some.expert])
+
+
+def as_prices(problem: Problem, price: Floats) -> Prices:
+    """Named prices, with those of hopeless queues set so that nobody would want to work there."""
+    size = len(problem.queues)
+    demand, review, second, budget = (part.copy() for part in np.split(price, [size, 2 * size, 3 * size]))
+    flat = np.zeros(problem.hours.shape)
+    prices = Prices(demand, review, second, budget, flat, np.zeros(problem.arcs))
+    worth = np.where(problem.role == PRODUCE, hour_values(problem, prices), 0.0)
+    _deter(problem, prices, np.maximum(worth, 0.0))
+    best = best_worth(hour_values(problem, prices), problem.expert, problem.experts)
+    hourly = flat.copy()
+    hourly[:, -1] = best
+    return replace(prices, hour=hourly)
+
+
+def _deter(problem: Problem, prices: Prices, worth: Floats) -> None:
+    """Raise the free price (demand of nothing, reviews by nobody, money that is not there) until no hour pays."""
+    queues, q, size = problem.queues, problem.queue, len(problem.queues)
+    seat = problem.role * size + q
+    people = np.bincount(seat, minlength=len(ROLES) * size).reshape(len(ROLES), size)
+    reviewless = (queues.review_share > 0) & (people[REVIEW] == 0)
+    secondless = (queues.second_share > 0) & (people[SECOND] == 0)
+    tiny = 1e-300
+    for missing, price, charge in (
+        (reviewless, prices.review, queues.review_share[q] * problem.rate),
+        (secondless & ~reviewless, prices.second, queues.second_share[q] * problem.rate),
+        ((queues.demand <= 0) & ~reviewless & ~secondless, prices.demand, problem.accepted),
+    ):
+        need = np.where(missing[q] & (worth > 0), worth / np.maximum(charge, tiny), 0.0)
+        np.maximum.at(price, q, np.where(need > 0, price[q] + need, 0.0))
+    broke = queues.budget <= 0
+    left = np.where(problem.role == PRODUCE, np.maximum(hour_values(problem, prices), 0.0), 0.0)
+    need = np.where(broke[queues.purse[q]] & (problem.cost > 0), left / np.maximum(problem.cost, tiny), 0.0)
+    np.maximum.at(prices.budget, queues.purse[q], need)

@@ -1,0 +1,168 @@
+"""From tables of answers to a scale, and from a scale to scores: the work behind `assay fit` and `assay score`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from irt.calibration import Fit, calibrate
+from irt.design import Answers, Design
+from irt.model import Floats, Items
+from irt.scoring import log_likelihood_held_out, score, split
+from vetting import tables
+from vetting.scale import Axis, parameters
+from vetting.tables import Item, Responses, TableFaultError
+
+Progress = Callable[[str, int, float], None]
+
+
+class Errors(BaseModel):
+    """Standard errors of one item; none where the answers tell nothing."""
+
+    discrimination: dict[str, float | None]
+    thresholds: list[float | None]
+
+
+class ScaleItem(BaseModel):
+    """An item on the scale: logit P(Y >= k) = a·θ + d_k, with guessing where it has two levels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    discrimination: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
+    thresholds: Annotated[list[FiniteFloat], Field(min_length=1)]
+    guess: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    se: Errors | None = None
+
+
+class Prior(BaseModel):
+    """The population's skills."""
+
+    mean: list[FiniteFloat]
+    covariance: list[list[FiniteFloat]]
+
+
+class Refusal(BaseModel):
+    """Something that could not be fitted, and why."""
+
+    what: str
+    why: str
+
+
+class ScaleFile(BaseModel):
+    """SCALE.json."""
+
+    skills: Annotated[list[str], Field(min_length=1)]
+    prior: Prior
+    items: Annotated[dict[str, ScaleItem], Field(min_length=1)]
+    log_likelihood: float | None = None
+    refused: list[Refusal] = []
+    fit: dict[str, float | int | str | bool] = {}
+    held_out: dict[str, float | int] | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> ScaleFile:
+        count = len(self.skills)
+        if len(self.prior.mean) != count or [len(row) for row in self.prior.covariance] != [count] * count:
+            raise ValueError(f"prior: {count} skills, but mean and covariance have another size.")
+        for key, item in self.items.items():
+            if strangers := set(item.discrimination) - set(self.skills):
+                raise ValueError(f"items.{key}: skill {min(strangers)!r} is not among the scale's skills.")
+        return self
+
+
+def fit(
+    items: Mapping[str, Item], responses: Responses, *, held_out: float = 0.0, seed: int = 1, independent: bool = False,
+    progress: Progress | None = None,
+) -> ScaleFile:  # fmt: skip
+    """Calibrate; with `held_out`, also say how well answers that were kept back are foretold."""
+    answers, design, skills = tables.arrays(items, responses)
+    told = comparison(answers, design, held_out, seed, progress) if held_out else None
+    fixed = np.eye(len(skills)) if independent else None
+    whole = calibrate(answers, design, correlation=fixed, progress=named(progress, "fit"))
+    return scale_file(whole, list(items), skills, told)
+
+
+def comparison(
+    answers: Answers, design: Design, share: float, seed: int, progress: Progress | None
+) -> dict[str, float | int]:
+    """Mean log probability of each kept-back answer, with correlated and with independent skills."""
+    known, kept_back = split(answers, share, np.random.default_rng(seed))
+    told: dict[str, float | int] = {"share": share, "answers": len(kept_back.item), "seed": seed}
+    for name, fixed in (("correlated", None), ("independent", np.eye(design.skills))):
+        one = calibrate(known, design, correlation=fixed, progress=named(progress, f"{name}, part"))
+        told[name] = log_likelihood_held_out(
+            one.items, one.mean, one.covariance, one.answers(known), one.answers(kept_back)
+        )
+    return told
+
+
+def named(progress: Progress | None, name: str) -> Callable[[int, float], None] | None:
+    if progress is None:
+        return None
+    return lambda number, change: progress(name, number, change)
+
+
+def scale_file(
+    whole: Fit, items: Sequence[str], skills: Sequence[str], told: dict[str, float | int] | None
+) -> ScaleFile:
+    kept = [skills[k] for k in whole.kept_skills]
+    rows = {items[row]: scale_item(whole, place, kept) for place, row in enumerate(whole.kept_items)}
+    names = {"item": items, "skill": skills}
+    return ScaleFile(
+        skills=kept,
+        prior=Prior(mean=whole.mean.tolist(), covariance=whole.covariance.tolist()),
+        items=rows,
+        log_likelihood=whole.log_likelihood,
+        refused=[Refusal(what=f"{one.kind} {names[one.kind][one.index]}", why=one.why) for one in whole.refused],
+        fit={
+            "method": whole.method, "se_method": whole.se_method, "iterations": whole.iterations,
+            "converged": whole.converged,
+        },
+        held_out=told,
+    )  # fmt: skip
+
+
+def scale_item(whole: Fit, place: int, skills: Sequence[str]) -> ScaleItem:
+    used = whole.items.slope[place] != 0
+    real = np.isfinite(whole.items.threshold[place])
+    named_skills = [skills[k] for k in whole.items.skill[place][used]]
+    return ScaleItem(
+        discrimination=dict(zip(named_skills, whole.items.slope[place][used].tolist(), strict=True)),
+        thresholds=whole.items.threshold[place][real].tolist(),
+        guess=float(whole.items.guess[place]),
+        se=Errors(
+            discrimination=dict(zip(named_skills, known(whole.slope_se[place][used]), strict=True)),
+            thresholds=known(whole.threshold_se[place][real]),
+        ),
+    )
+
+
+def known(errors: Floats) -> list[float | None]:
+    return [float(error) if np.isfinite(error) else None for error in errors]
+
+
+# -- scores ----------------------------------------------------------------------------------------
+
+
+def scores(scale: ScaleFile, responses: Responses) -> tuple[Floats, Floats]:
+    """Means and sds (P, D) of every person, in the order of `responses.people`."""
+    skills = Axis.of("skills", scale.skills)
+    items = on(skills, scale)
+    levels = items.levels
+    order = list(scale.items)
+    answers = tables.answers_in(scale.items, responses)
+    if (over := answers.level >= levels[answers.item]).any():
+        n = int(np.argmax(over))
+        raise TableFaultError(
+            f"{responses.file}: score {answers.level[n]} on item {order[answers.item[n]]!r}, "
+            f"but its levels are 0 to {levels[answers.item[n]] - 1}. Maybe scores start at 1 here: take 1 off."
+        )
+    return score(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
+
+
+def on(skills: Axis, scale: ScaleFile) -> Items:
+    rows = [item.model_dump() for item in scale.items.values()]
+    return parameters(skills, rows)

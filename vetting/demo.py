@@ -1,0 +1,207 @@
+"""The whole walk on an embedded database, with simulated people: vet, decide, staff, and let the prices ask."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from item_bank.load import Bank, load
+from vetting import decision, dossier, rehearsal, sitting, staffing, store
+from vetting import scale as scales
+from vetting.dossier import NINETY, Dossier
+from vetting.messages import AvailabilityForm, DecisionForm, ProgramForm, RoleForm, read_form
+from vetting.records import Json, Role, Sitting
+from vetting.rehearsal import World
+
+EXAMPLES = Path(__file__).resolve().parent / "examples"
+ROLES = ("role-mathematics-reviewer.yaml", "role-science-writer.yaml", "role-generalist-editor.yaml")
+PROGRAM = "program-verified-reasoning.yaml"
+WHO = "simulated recruiter"
+LOOP_PEOPLE = 8  # who sit once without and once with the plan's demand
+OPEN_USES = 50  # of the link a visitor may try
+
+
+@dataclass(frozen=True)
+class FixedForm:
+    """What a fixed form needs for the same precision, on average."""
+
+    minutes: float
+    questions: float
+    reached: float  # share of people for whom the whole form suffices
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The figures of one walk, all from what was run."""
+
+    items: int
+    skills: int
+    kinds: dict[str, int]
+    people: int
+    minutes: float
+    questions: float
+    fixed: dict[str, FixedForm]
+    covered: float
+    intervals: int
+    clears: int
+    open: int
+    below: int
+    experts: int
+    program: str
+    queues: list[Json]
+    value: float
+    gap: float
+    seconds: float
+    demand: dict[str, float]
+    loop_role: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """One role's simulated people."""
+
+    role: Role
+    truth: World
+    seats: list[Sitting]
+
+
+def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Walk:
+    """From an empty database to a plan, and the loop closed."""
+    rng = np.random.default_rng(seed)
+    bank = load()
+    engine = store.connect(database)
+    store.migrate(engine)
+    began = datetime.now(UTC) - timedelta(days=1)
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, began)
+        cohorts = [cohort(db, bank, name, people // len(ROLES), began, rng, step) for name in ROLES]
+    with store.writing(engine) as db:
+        seen = measured(db, cohorts, bank)
+        known = decided(db, cohorts, bank, rng)
+    return Walk(
+        items=len(bank.items), skills=len(bank.tree.skills), people=sum(len(one.seats) for one in cohorts),
+        kinds=dict(Counter(item.kind for item in bank.items.values()).most_common()),
+        clears=sum(one.state == "clears" for one in known), open=sum(one.state == "open" for one in known),
+        below=sum(one.state == "below" for one in known), **seen, **staffed(engine, bank, seed),
+    )  # fmt: skip
+
+
+def cohort(
+    db: Session, bank: Bank, file: str, count: int, began: datetime, rng: np.random.Generator, step: Callable[[], None]
+) -> Cohort:
+    """A role, its simulated people, and a link that a visitor may use."""
+    form = read_form(EXAMPLES / file, RoleForm)
+    role = Role(at=began, name=form.name, body=form.model_dump(mode="json"))
+    db.add(role)
+    truth = rehearsal.world(scales.of(scales.latest(db)), count, rng)
+    invitation = sitting.invite(db, role, now=began, uses=count, name="simulated cohort")
+    seats = []
+    for person in range(count):
+        seats.append(rehearsal.sit(db, invitation, truth, person, bank, demand={}, now=began, rng=rng))
+        step()
+    sitting.invite(db, role, now=datetime.now(UTC), uses=OPEN_USES)
+    return Cohort(role, truth, seats)
+
+
+def measured(db: Session, cohorts: list[Cohort], bank: Bank) -> Json:
+    """Minutes, questions and coverage, adaptive beside fixed forms."""
+    seen = [rehearsal.compare([db.merge(seat) for seat in one.seats], one.truth, bank, NINETY) for one in cohorts]
+    forms = {name: np.concatenate([one.fixed[name] for one in seen]).mean(axis=0) for name in seen[0].fixed}
+    inside = np.concatenate([one.inside for one in seen])
+    return {
+        "minutes": float(np.concatenate([one.minutes for one in seen]).mean()),
+        "questions": float(np.concatenate([one.questions for one in seen]).mean()),
+        "fixed": {name: FixedForm(*(float(x) for x in row)) for name, row in forms.items()},
+        "covered": float(inside.mean()), "intervals": len(inside),
+    }  # fmt: skip
+
+
+def decided(db: Session, cohorts: list[Cohort], bank: Bank, rng: np.random.Generator) -> list[Dossier]:
+    """A simulated recruiter advances whoever is not below the bars, and they give their hours."""
+    now = datetime.now(UTC)
+    calibration = scales.latest(db)
+    scale = scales.of(calibration)
+    known = []
+    for one in cohorts:
+        role = db.merge(one.role)
+        form = RoleForm.model_validate(role.body)
+        for seat in one.seats:
+            person = dossier.dossier(db.merge(seat).applicant, form, scale, bank, calibration.id, now)
+            known.append(person)
+            verdict = "decline" if person.state == "below" else "advance"
+            reason = f"P(meets every bar) is {person.clears:.2f} (simulated decision of the demo)"
+            decision.decide(db, person, role, DecisionForm(verdict=verdict, reason=reason), by=WHO, now=now)
+            week = AvailabilityForm(hours=float(rng.integers(6, 31)), pay=float(rng.integers(28, 56)), languages=["en"])
+            decision.give_hours(db, person.applicant, week, now)
+    return known
+
+
+def staffed(engine: Engine, bank: Bank, seed: int) -> Json:
+    """A plan for the example program; then the same people sit once without and once with its demand."""
+    now = datetime.now(UTC)
+    with store.writing(engine) as db:
+        program = staffing.keep_program(db, read_form(EXAMPLES / PROGRAM, ProgramForm), now)
+        clock = perf_counter()
+        plan = staffing.make_plan(db, program, now).body
+        seconds = perf_counter() - clock
+        experts = len(staffing.experts(db))
+    favoured = staffing.demand_of(plan)
+    before, after = (loop(engine, bank, seed, demand) for demand in ({}, favoured))
+    return {
+        "program": program_name(), "queues": plan["queues"], "value": plan["value"], "gap": plan["gap"],
+        "seconds": seconds, "experts": experts, "demand": favoured, "loop_role": loop_form().name,
+        "before": share(before, favoured, bank), "after": share(after, favoured, bank),
+    }  # fmt: skip
+
+
+def program_name() -> str:
+    return read_form(EXAMPLES / PROGRAM, ProgramForm).name
+
+
+def loop_form() -> RoleForm:
+    """A role that looks at every domain alike: here it shows what the demand changes."""
+    return RoleForm(
+        name="Expert pool", minutes=20, follow_demand=0.6, stop_when_decided=False,
+        skills={skill: {"weight": 1.0, "target": 0.45} for skill in load().tree.skills},
+    )  # fmt: skip
+
+
+def loop(engine: Engine, bank: Bank, seed: int, demand: Json) -> list[tuple[str, float]]:
+    """(item, minutes) of all that some simulated people are asked; nothing of it is kept."""
+    rng = np.random.default_rng(seed)
+    now = datetime.now(UTC)
+    with store.reading(engine) as db:
+        truth = rehearsal.world(scales.of(scales.latest(db)), LOOP_PEOPLE, rng)
+        role = Role(at=now, name=loop_form().name, body=loop_form().model_dump(mode="json"))
+        db.add(role)
+        invitation = sitting.invite(db, role, now=now, uses=LOOP_PEOPLE)
+        seats = [
+            rehearsal.sit(db, invitation, truth, person, bank, demand=demand, now=now, rng=rng)
+            for person in range(LOOP_PEOPLE)
+        ]
+        asked = [
+            (question.item_id, question.answer.seconds / 60)
+            for seat in seats for question in seat.questions if question.answer
+        ]  # fmt: skip
+        db.rollback()
+    return asked
+
+
+def share(asked: list[tuple[str, float]], demand: Json, bank: Bank) -> float:
+    """Share of minutes on items that look at a skill in demand."""
+    hot = sum(minutes for item, minutes in asked if set(bank.items[item].skills) & set(demand))
+    return hot / max(sum(minutes for _, minutes in asked), 1e-9)
+
+
+def figures(seen: Walk) -> Json:
+    return asdict(seen)

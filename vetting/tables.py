@@ -1,0 +1,255 @@
+"""Tables of answers as people have them (CSV, plain or gzipped) into arrays; every fault names its line.
+
+RESPONSES  long: person, item, score [, seconds] [, rater], in any order of columns; or wide: the first column
+           the person, then one column an item, an empty cell where it was not asked.
+ITEMS      item, skills [, levels] [, guess]; skills separated by ";".
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from irt.design import Answers, Design, answers_from_rows
+from irt.model import Ints
+
+LONG = ("person", "item", "score")
+EMPTY = {"", "na", "nan", "null", "."}
+MANY = 20  # faults told before the rest is only counted
+
+
+class TableFaultError(ValueError):
+    """A table cannot be used; the message says every fault, by file and line."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row of ITEMS."""
+
+    id: str
+    skills: tuple[str, ...]
+    levels: int | None  # None: one more than the highest score seen
+    guess: float
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """Who scored what on which item."""
+
+    people: tuple[str, ...]
+    items: tuple[str, ...]
+    person: Ints  # (N,)
+    item: Ints  # (N,)
+    score: Ints  # (N,)
+    line: Ints  # (N,) of the file, for messages
+    file: Path
+
+
+def rows_of(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows of a CSV, plain or gzipped."""
+    if not file.is_file():
+        raise TableFaultError(f"{file}: no such file. Maybe the folder is another.")
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
+        try:
+            reader = csv.reader(lines, strict=True)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, [cell.strip() for cell in row]
+        except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as wrong:
+            raise TableFaultError(f"{file}: not a CSV in UTF-8: {wrong}. Maybe export it again as CSV.") from wrong
+
+
+def header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    first = next(rows, None)
+    if first is None:
+        raise TableFaultError(f"{file}: is empty. Maybe the export failed: it needs a header line and rows.")
+    names = first[1]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise TableFaultError(f"{file}:{first[0]}: column {twice[0]!r} stands twice. Maybe rename one.")
+    return names
+
+
+# -- items -----------------------------------------------------------------------------------------
+
+
+def read_items(file: Path) -> dict[str, Item]:
+    """ITEMS by id. Raises TableFaultError with every fault."""
+    rows = rows_of(file)
+    names = header(file, rows)
+    if "item" not in names or "skills" not in names:
+        raise TableFaultError(f"{file}:1: columns {names[:6]}, but item and skills are needed. Maybe rename them.")
+    items: dict[str, Item] = {}
+    faults = []
+    for line, row in rows:
+        try:
+            one = item_of(dict(zip(names, row, strict=False)))
+        except ValueError as wrong:
+            faults.append(f"{file}:{line}: {wrong}")
+            continue
+        if one.id in items:
+            faults.append(f"{file}:{line}: item {one.id!r} stands twice. Maybe one of them has another id.")
+        items[one.id] = one
+    if not items and not faults:
+        faults.append(f"{file}: holds no item. Maybe only the header was exported.")
+    refuse(faults)
+    return items
+
+
+def item_of(row: Mapping[str, str]) -> Item:
+    key = row.get("item", "")
+    skills = tuple(dict.fromkeys(skill.strip() for skill in row.get("skills", "").split(";") if skill.strip()))
+    if not key or not skills:
+        raise ValueError(f"item {key!r} with skills {row.get('skills', '')!r}: both are needed.")
+    levels, guess = row.get("levels", ""), row.get("guess", "")
+    if levels and (not levels.isdigit() or not 2 <= int(levels) <= 50):
+        raise ValueError(f"item {key!r}: levels {levels!r}, but a whole number from 2 to 50 is needed.")
+    chance = number(guess) if guess else 0.0
+    if not 0 <= chance < 1:
+        raise ValueError(f"item {key!r}: guess {guess!r}, but a number from 0 to below 1 is needed. Maybe 0.25.")
+    if chance and levels not in {"", "2"}:
+        raise ValueError(f"item {key!r}: has {levels} levels and a guess; only a two-level item can be guessed.")
+    return Item(key, skills, int(levels) if levels else None, chance)
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+# -- responses -------------------------------------------------------------------------------------
+
+
+def read_responses(file: Path, known: Iterable[str], ignore: Iterable[str] = ()) -> Responses:
+    """RESPONSES, long or wide, of items that are known. Raises TableFaultError with every fault."""
+    rows = rows_of(file)
+    names = header(file, rows)
+    items = set(known)
+    is_long = set(LONG) <= set(names)
+    triples = long_rows(names, rows) if is_long else wide_rows(file, names, rows, items, set(ignore))
+    return collect(file, triples, items)
+
+
+Triple = tuple[int, str, str, str]  # line, person, item, score
+
+
+def long_rows(names: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Triple]:
+    at = [names.index(name) for name in LONG]
+    for line, row in rows:
+        padded = row + [""] * (len(names) - len(row))
+        yield line, padded[at[0]], padded[at[1]], padded[at[2]]
+
+
+def wide_rows(
+    file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]], items: set[str], ignore: set[str]
+) -> Iterator[Triple]:
+    columns = [(place, name) for place, name in enumerate(names) if place and name not in ignore]
+    if strangers := [name for _, name in columns if name not in items]:
+        raise TableFaultError(
+            f"{file}:1: {len(strangers)} of {len(columns)} columns are no known item: {', '.join(strangers[:5])}"
+            f"{near(strangers[0], items)} Maybe leave them out with --ignore {','.join(strangers[:5])}."
+        )
+    for line, row in rows:
+        if len(row) != len(names):
+            raise TableFaultError(f"{file}:{line}: {len(row)} cells, but the header has {len(names)}.")
+        yield line, row[0], "", ""  # a person is known even where every cell is empty
+        for place, name in columns:
+            if row[place].lower() not in EMPTY:
+                yield line, row[0], name, row[place]
+
+
+def collect(file: Path, triples: Iterator[Triple], items: set[str]) -> Responses:
+    people: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    found: dict[tuple[int, int], tuple[int, int]] = {}
+    faults: list[str] = []
+    for line, person, item, score in triples:
+        p = people.setdefault(person, len(people))
+        if not item and not score:
+            continue
+        if fault := fault_of(person, item, score, items):
+            faults.append(f"{file}:{line}: {fault}")
+            continue
+        key = (p, rows.setdefault(item, len(rows)))
+        if key in found:
+            faults.append(
+                f"{file}:{line}: person {person!r} has item {item!r} already on line {found[key][1]}. "
+                "Maybe keep one row; several raters of one answer are the business of `assay raters`."
+            )
+        found[key] = (int(float(score)), line)
+    if not found and not faults:
+        faults.append(f"{file}: holds no answer. Maybe only the header was exported.")
+    refuse(faults)
+    table = np.array([(p, i, score, line) for (p, i), (score, line) in found.items()], dtype=np.int64)
+    return Responses(tuple(people), tuple(rows), table[:, 0], table[:, 1], table[:, 2], table[:, 3], file)
+
+
+def fault_of(person: str, item: str, score: str, items: set[str]) -> str | None:
+    if not person:
+        return "the person is empty. Maybe the columns are shifted."
+    if item not in items:
+        return f"item {item!r} is not known.{near(item, items)}"
+    value = number(score)
+    if not value == int(value if np.isfinite(value) else -1) or value < 0:  # noqa: SIM201 -- nan must fail too
+        return f"score {score!r} of person {person!r} on item {item!r}: a whole number from 0 is needed."
+    return None
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Maybe {close[0]!r}." if close else ""
+
+
+def refuse(faults: Sequence[str]) -> None:
+    if faults:
+        more = [f"... and {len(faults) - MANY} more"] if len(faults) > MANY else []
+        raise TableFaultError("\n".join([*faults[:MANY], *more]))
+
+
+# -- to arrays -------------------------------------------------------------------------------------
+
+
+def levels_of(items: Mapping[str, Item], responses: Responses) -> Ints:
+    """Levels of each item, in the order of `items`; a score that an item cannot have is refused."""
+    order = {key: row for row, key in enumerate(items)}
+    seen = np.full(len(items), 1, dtype=np.int64)
+    rows = np.array([order[key] for key in responses.items])[responses.item]
+    np.maximum.at(seen, rows, responses.score)
+    stated = np.array([item.levels or 0 for item in items.values()])
+    top = np.where(stated[rows] > 0, stated[rows], 50) - 1
+    keys = list(items)
+    refuse(
+        [
+            f"{responses.file}:{responses.line[n]}: score {responses.score[n]} on item {keys[rows[n]]!r}, "
+            f"but its levels are 0 to {top[n]}. Maybe scores start at 1 here: take 1 off."
+            for n in np.flatnonzero(responses.score > top)
+        ]
+    )
+    return np.where(stated > 0, stated, seen + 1)
+
+
+def arrays(items: Mapping[str, Item], responses: Responses) -> tuple[Answers, Design, tuple[str, ...]]:
+    """(answers, design, skills) for irt.calibration; rows in the order of `items`."""
+    skills = tuple(dict.fromkeys(skill for item in items.values() for skill in item.skills))
+    loads = max(len(item.skills) for item in items.values())
+    skill = np.full((len(items), loads), -1)
+    for row, item in enumerate(items.values()):
+        skill[row, : len(item.skills)] = [skills.index(name) for name in item.skills]
+    guess = np.array([item.guess for item in items.values()])
+    design = Design(len(skills), skill, levels_of(items, responses), guess)
+    return answers_in(items, responses), design, skills
+
+
+def answers_in(items: Mapping[str, object], responses: Responses) -> Answers:
+    """Answers with items numbered as in `items`."""
+    order = {key: row for row, key in enumerate(items)}
+    rows = np.array([order[key] for key in responses.items], dtype=np.int64)[responses.item]
+    return answers_from_rows(responses.person, rows, responses.score, len(responses.people))
