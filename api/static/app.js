@@ -124,9 +124,9 @@ function arrive(root) {
   if (errors) errors.focus();
 }
 
-function afterSwap() {
+function afterSwap(event) {
   const question = document.getElementById("question");
-  if (!question) return;
+  if (!question || event.detail.ctx.swap === "none") return; // "none": an error page, which replaces nothing
   arrive(question);
   document.getElementById("unsent")?.setAttribute("hidden", "");
   if (question.querySelector("#errors")) return;
