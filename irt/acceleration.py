@@ -30,10 +30,10 @@ class Mixer:
         self.residuals: list[Floats] = []
         self.best = np.inf
 
-    def mix(self, x: Floats, target: Floats) -> Floats:
-        """The next point from the current one and its image G(x)."""
+    def mix(self, x: Floats, target: Floats, weight: Floats) -> Floats:
+        """The next point from the current one and its image G(x); residuals count by their weights."""
         residual = target - x
-        size = float(np.linalg.norm(residual))
+        size = float(np.linalg.norm(residual * weight))
         if size > GROWTH * self.best:
             self.restart()
         self.best = min(self.best, size)
@@ -42,10 +42,10 @@ class Mixer:
         del self.points[: -MEMORY - 1], self.residuals[: -MEMORY - 1]
         if len(self.residuals) < 2:
             return target
-        df = np.diff(np.array(self.residuals), axis=0).T
+        df = (np.diff(np.array(self.residuals), axis=0) * weight).T
         dg = np.diff(np.array(self.points), axis=0).T
         gram = df.T @ df
         ridge = 1e-10 * np.trace(gram) * np.eye(len(gram))
-        step = dg @ np.linalg.solve(gram + ridge, df.T @ residual)
+        step = dg @ np.linalg.solve(gram + ridge, df.T @ (residual * weight))
         longest = float(np.abs(step).max())
         return target - step * min(1.0, JUMP / max(longest, 1e-300))

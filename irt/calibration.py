@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -26,12 +27,14 @@ from irt.acceleration import Mixer
 from irt.design import Answers, Design, Refused, Task, fittable
 from irt.estep import Parameters, Statistics, e_step, no_sites, quadrature, settle
 from irt.model import Floats, Ints, Items
-from irt.mstep import MAX_SLOPE, ItemPrior, Rules, m_step, pack, unpack
+from irt.mstep import MAX_SLOPE, ItemPrior, Rules, m_step, pack, real_slopes, spread, unpack
+from irt.person import Sites
 from irt.start import Anchors, chosen, cold, expand, held, warm
 from irt.uncertainty import uncertainty
 
 MANY = 30_000  # persons above which a fit begins with some of them
 SOME = 20_000
+SHORT = 40  # passes over some of many persons
 GRID = {1: 31, 2: 15, 3: 11}  # nodes a dimension of the exact integral
 EXACT_WORK = 6e7  # answers times nodes a pass up to which the exact integral is used unasked
 
@@ -95,15 +98,17 @@ def calibrate(
         reasons = "; ".join(f"{r.what}: {r.why}" for r in task.refused[:5])
         raise ValueError(f"calibrate: nothing is left to fit. Maybe too few answers were given. {reasons}")
     first, rules = _begin(task, correlation, anchors, start)
-    most = _Climb(first, prior, 0, converged=False)
+    limits = _Limits(tolerance, passes, progress)
+    climb = _Climb(first, no_sites(task.answers), prior, 0, converged=False)
     if len(task.answers) > MANY:
-        some = task.answers.people(slice(0, None, len(task.answers) // SOME))
-        most = _ascend(_propagated(some, first), most, rules, 20 * tolerance, passes, progress)
-    most = _ascend(_propagated(task.answers, most.at), most, rules, tolerance, passes, progress)
+        climb = _foothills(task.answers, climb, rules, limits)
+    climb = _ascend(task.answers, _settled(task.answers, climb, 1), rules, limits, e_step)
+    climb = _settled(task.answers, climb)
     nodes = GRID[len(task.skills)] if (_affordable(task) if exact is None else exact) else 0
     if nodes:
-        most = _ascend(_integrated(task.answers, most.at, nodes), most, rules, tolerance, passes, progress)
-    return _fit(task, most, rules, nodes)
+        fine = limits._replace(tolerance=tolerance / 10)
+        climb = _ascend(task.answers, climb, rules, fine, partial(_integrated, nodes=nodes))
+    return _fit(task, climb, rules, nodes)
 
 
 def _affordable(task: Task) -> bool:
@@ -130,62 +135,68 @@ class _Climb(NamedTuple):
     """How far a fit has come."""
 
     at: Parameters
+    sites: Sites
     prior: ItemPrior | None
     passes: int
     converged: bool
 
 
-Passer = Callable[[Parameters], Statistics]
+class _Limits(NamedTuple):
+    tolerance: float
+    passes: int
+    progress: Progress | None
 
 
-def _propagated(answers: Answers, at: Parameters) -> Passer:
-    """Statistics by expectation propagation; sites are kept from pass to pass."""
-    _, _, sites = settle(answers, at, no_sites(answers), sweeps=1)
-    held_sites = [sites]
-
-    def statistics(at: Parameters) -> Statistics:
-        found, held_sites[0] = e_step(answers, at, held_sites[0])
-        return found
-
-    return statistics
+Passer = Callable[[Answers, Parameters, Sites], tuple[Statistics, Sites]]
 
 
-def _integrated(answers: Answers, at: Parameters, nodes: int) -> Passer:
-    """Statistics by the exact integral, on grids placed once."""
-    _, _, sites = settle(answers, at, no_sites(answers))
-    return lambda at: quadrature(answers, at, sites, nodes)
+def _integrated(answers: Answers, at: Parameters, sites: Sites, nodes: int) -> tuple[Statistics, Sites]:
+    """Statistics by the exact integral; sites only place the grids."""
+    return quadrature(answers, at, sites, nodes), sites
 
 
-def _ascend(
-    statistics: Passer, climb: _Climb, rules: Rules, tolerance: float, passes: int, progress: Progress | None
-) -> _Climb:
-    """Step until the largest relative change of a plain step is below the tolerance."""
-    at, prior, done, _ = climb
+def _settled(answers: Answers, climb: _Climb, sweeps: int = 30) -> _Climb:
+    _, _, sites = settle(answers, climb.at, climb.sites, sweeps)
+    return climb._replace(sites=sites)
+
+
+def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits) -> _Climb:
+    """The first part of the way, on some of many persons."""
+    some = answers.people(slice(0, None, len(answers) // SOME))
+    begun = _settled(some, climb._replace(sites=no_sites(some)), 1)
+    rough = _Limits(10 * limits.tolerance, climb.passes + SHORT, limits.progress)
+    return _ascend(some, begun, rules, rough, e_step)._replace(sites=climb.sites)
+
+
+def _ascend(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, passer: Passer) -> _Climb:
+    """Step until every plain step is below the tolerance, or small beside what is unsure of the parameter."""
+    at, sites, prior, done, _ = climb
     mixer = Mixer()
-    while done < passes:
-        target, prior = m_step(statistics(at), at, prior, rules)
-        old, new = pack(at, rules), pack(target, rules)
-        change = float(np.max(np.abs(new - old) / (1 + np.abs(old)), initial=0.0))
+    while done < limits.passes:
+        found, sites = passer(answers, at, sites)
+        target, prior = m_step(found, at, prior, rules)
+        old, new, unsure = pack(at, rules), pack(target, rules), spread(found, at, rules)
+        change = np.abs(new - old) / (1 + np.abs(old))
         done += 1
-        if progress is not None:
-            progress(done, change)
-        if change < tolerance:
-            return _Climb(target, prior, done, converged=True)
-        mixed = unpack(mixer.mix(old, new), target, rules)
+        if limits.progress is not None:
+            limits.progress(done, float(change.max(initial=0.0)))
+        if (change <= np.maximum(limits.tolerance, 50 * limits.tolerance * np.minimum(unsure, 1.0))).all():
+            return _Climb(target, sites, prior, done, converged=True)
+        mixed = unpack(mixer.mix(old, new, 1 / unsure), target, rules)
         if mixed is None:
             mixer.restart()
         at = target if mixed is None else mixed
-    return _Climb(at, prior, done, converged=False)
+    return _Climb(at, sites, prior, done, converged=False)
 
 
 def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
-    at = _upright(climb.at)
-    _, _, sites = settle(task.answers, at, no_sites(task.answers))
-    known = uncertainty(task.answers, at, sites, climb.prior, rules, nodes)
+    climb = _settled(task.answers, _upright(climb))
+    at = climb.at
+    known = uncertainty(task.answers, at, climb.sites, climb.prior, rules, nodes)
     threshold, place = expand(task, at)
     k = at.slope.shape[1]
     columns = np.concatenate([np.tile(np.arange(k), (len(place), 1)), np.where(place >= 0, k + place, -1)], axis=1)
-    covariance = _spread(known.item, columns)
+    covariance = _chosen_rows(known.item, columns)
     se = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     return Fit(
         items=Items(at.skill, at.slope, threshold, at.guess),
@@ -206,16 +217,18 @@ def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
     )
 
 
-def _upright(at: Parameters) -> Parameters:
-    """Turn skills round whose slopes are mostly negative."""
-    real = np.arange(at.slope.shape[1]) < at.width[:, None]
+def _upright(climb: _Climb) -> _Climb:
+    """Turn skills round whose slopes are mostly negative; s = a·θ and its sites stay as they are."""
+    at = climb.at
+    real = real_slopes(at)
     votes = np.zeros(len(at.mean))
     np.add.at(votes, at.skill[real], np.sign(at.slope[real]))
     sign = np.where(votes < 0, -1.0, 1.0)
-    return replace(at, slope=at.slope * sign[at.skill], mean=at.mean * sign, cov=at.cov * np.outer(sign, sign))
+    turned = replace(at, slope=at.slope * sign[at.skill], mean=at.mean * sign, cov=at.cov * np.outer(sign, sign))
+    return climb._replace(at=turned)
 
 
-def _spread(block: Floats, columns: Ints) -> Floats:
+def _chosen_rows(block: Floats, columns: Ints) -> Floats:
     """Covariances (I', q, q) of chosen rows of (I', p, p) blocks; -1 chooses nothing."""
     chosen = np.maximum(columns, 0)
     some = np.take_along_axis(np.take_along_axis(block, chosen[:, :, None], 1), chosen[:, None, :], 2)

@@ -238,6 +238,16 @@ def pack(at: Parameters, rules: Rules) -> Floats:
     return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored]])
 
 
+def spread(found: Statistics, at: Parameters, rules: Rules) -> Floats:
+    """A rough standard error of each entry of `pack`, from each parameter's own information."""
+    k, skills = at.slope.shape[1], len(at.mean)
+    known = np.maximum(np.diagonal(found.crossed, axis1=1, axis2=2), 1e-2)
+    typical = 1 / np.sqrt(max(float(found.persons), 1.0))
+    others = np.full(skills * (skills - 1) // 2 + 2 * int(rules.anchored.sum()), typical)
+    items = [known[:, :k][real_slopes(at)], known[:, k:][np.isfinite(at.threshold)]]
+    return np.concatenate([*(1 / np.sqrt(n) for n in items), others])
+
+
 def unpack(x: Floats, at: Parameters, rules: Rules) -> Parameters | None:
     """The inverse of `pack`; None where thresholds would not fall."""
     skills, fixed, anchored = len(at.mean), rules.fixed, rules.anchored
