@@ -92,7 +92,7 @@ def error(request: Request, status: int, what: str, maybe: str, where: str = "")
 
 async def refused(request: Request, wrong: Exception) -> Response:
     status = wrong.status_code if isinstance(wrong, HTTPException | StarletteHTTPException) else 500
-    said = wrong.detail if isinstance(wrong, HTTPException) and isinstance(wrong.detail, dict) else {}
+    said: dict[str, str] = wrong.detail if isinstance(wrong, HTTPException) and isinstance(wrong.detail, dict) else {}
     what = said.get(
         "what", {404: "There is nothing here", 405: "This page takes no forms"}.get(status, "This is not possible")
     )

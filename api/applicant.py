@@ -325,7 +325,7 @@ def appeal(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
 
 
 @router.get("/s/{token}/data.json")
-def download(ours: Ours, now: Now, mine: Mine) -> Response:
+def download(ours: Ours, now: Now, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- the link is the key
     headers = {"Content-Disposition": 'attachment; filename="assay-data.json"'}
     return JSONResponse(everything(mine, ours, now), headers=headers)
 
@@ -341,7 +341,7 @@ def everything(mine: Sitting, ours: House, now: datetime) -> Json:
             {
                 "role": one.invitation.role.name, "began": one.at.isoformat(), "consent": one.consent,
                 "extra_time": one.extra_time, "ended": one.ending.reason if one.ending else None,
-                "questions": [said_about(question, ours.bank.items.get(question.item_id)) for question in one.questions],
+                "questions": [said_about(asked, ours.bank.items.get(asked.item_id)) for asked in one.questions],
             }
             for one in person.sittings
         ],

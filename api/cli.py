@@ -45,11 +45,10 @@ def said(wrong: Exception) -> str:
     """An error in words: pydantic's by field, a missing key without its quotes."""
     from pydantic import ValidationError
 
+    from vetting.messages import faults
+
     if isinstance(wrong, ValidationError):
-        lines = (
-            f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}" for error in wrong.errors()
-        )
-        return "\n".join(lines).replace("Value error, ", "")
+        return "\n".join(faults(wrong))
     return str(wrong.args[0]) if isinstance(wrong, KeyError) and wrong.args else str(wrong)
 
 

@@ -42,9 +42,9 @@ class House:
 
 
 def templates() -> Jinja2Templates:
-    """Pages: escaping everywhere, and a name that is not there is an error."""
+    """Pages, with escaping everywhere."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals.update(pictures.GLOBALS)

@@ -23,6 +23,7 @@ from vetting.sitting import FEW_MINUTES
 
 router = APIRouter()
 PAGE = 40
+VET = 8  # invitations shown
 DOING = {"produce": "people who may make units", "review": "independent reviewers", "second": "second-level reviewers",
          "budget": "money", "pay": "value above pay"}  # fmt: skip
 
@@ -117,9 +118,11 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
         "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else
                   [{"id": queue.name, "name": queue.name} for queue in staffing.queues_of(program)],
-        "supply": [{**row, "skill": views.names([row["skill"]], ours.bank)[0]} for row in body.get("supply", [])],
+        "supply": [views.supply_row(row, ours.bank) for row in body.get("supply", [])],
         "people": rows[(at - 1) * PAGE : at * PAGE],
-        "vet_next": [invitation(row, experts, ours) for row in body.get("vet_next", [])[:8] if row["expert"] in experts],
+        "vet_next": [
+            invitation(row, experts, ours) for row in body.get("vet_next", [])[:VET] if row["expert"] in experts
+        ],
         "weights": weights(body, ours),
         "conflict": [trouble] if trouble else body.get("closed", []) + kept_short(body, experts),
         "solve_action": f"/lead/{program.id}", "pager": views.pager(f"/lead/{program.id}", at, len(rows), PAGE),
@@ -156,7 +159,7 @@ def person_row(person: Applicant, seats: list[Json], wishes: list[Wish], body: J
     return {
         "id": str(person.id), "name": shown_name(person), "url": dossier_url(person),
         "hours": sum(row["hours"] for row in seats), "of_hours": staffing.offer(person).hours,
-        "why": [reason(row) for row in seats] + ([f"One more hour of theirs brings at most {hour:,.0f}."] if hour else []),
+        "why": [reason(row) for row in seats] + ([f"One more hour brings at most {hour:,.0f}."] if hour else []),
         "seats": by_queue, "pinned": {wish.queue for wish in mine if wish.kind == "pin"},
         "barred": {wish.queue for wish in mine if wish.kind == "bar"},
     }  # fmt: skip
@@ -199,7 +202,7 @@ def weights(body: Json, ours: House) -> list[dict[str, Any]]:
 
 def kept_short(body: Json, experts: Mapping[str, Applicant]) -> list[str]:
     return [
-        f"{shown_name(experts[row['expert']])} was to be kept in {row['queue']}, but {row['hours']:.1f} of those hours cannot be."
+        f"{shown_name(experts[row['expert']])} was to be kept in {row['queue']}: {row['hours']:.1f} h of it cannot be."
         for row in body.get("broken", [])
         if row["expert"] in experts
     ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from math import ceil, floor
+from types import SimpleNamespace
 from typing import Any
 
 LOWEST, HIGHEST = -3.0, 3.0  # ends of the axis, in standard deviations of the applicants
@@ -152,7 +153,9 @@ class Stack:
 
 
 def stacks(rows: Sequence[Any]) -> list[tuple[Any, Stack]]:
-    """One picture a row, on one common scale. Rows have skill, ready_hours, likely_hours, demand_hours."""
+    """One picture a row, on one common scale. Rows (objects or mappings) have skill, ready_hours, likely_hours,
+    demand_hours."""
+    rows = [SimpleNamespace(**row) if isinstance(row, Mapping) else row for row in rows]
     widest = max([1e-9, *(max(row.ready_hours + row.likely_hours, row.demand_hours) for row in rows)])
     return [(row, stack(row, 96 / widest)) for row in rows]  # 96: the widest mark keeps clear of the edge
 

@@ -274,7 +274,7 @@ def decide(
 ) -> Response:
     role, applicant = role_or_404(db, number), applicant_or_404(db, person)
     try:
-        said = DecisionForm(verdict=text_of(form, "verdict"), reason=text_of(form, "reason"))  # type: ignore[arg-type]
+        said = DecisionForm(verdict=text_of(form, "verdict"), reason=text_of(form, "reason"))
     except ValidationError as wrong:
         words = {"verdict": "Choose advance, hold or decline.", "reason": "Give a reason: the candidate will read it."}
         errors = [(str(e["loc"][0]), words[str(e["loc"][0])]) for e in wrong.errors()]

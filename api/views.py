@@ -9,7 +9,7 @@ from datetime import datetime
 from irt.population import Population
 from item_bank.load import Bank
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
-from vetting.records import Decision, Sitting
+from vetting.records import Decision, Json
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,21 @@ class Pager:
     older_url: str
 
 
+@dataclass(frozen=True)
+class SupplyRow:
+    """Hours of one skill: asked, ready, and likely after some vetting."""
+
+    skill: str
+    demand_hours: float
+    ready_hours: float
+    likely_hours: float
+
+
+def supply_row(row: Json, bank: Bank) -> SupplyRow:
+    (name,) = names([row["skill"]], bank)
+    return SupplyRow(name, row["demand_hours"], row["ready_hours"], row["likely_hours"])
+
+
 def pager(url: str, page: int, count: int, size: int) -> Pager:
     pages = max(1, -(-count // size))
     return Pager(
@@ -127,7 +142,3 @@ def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action:
         return None
     (name,) = names([more.skill], bank)
     return OpenQuestion(f"{more.minutes:.0f} min on {name.lower()}", more.up, more.down, action)
-
-
-def how_it_ended(sitting: Sitting) -> str:
-    return sitting.ending.reason if sitting.ending else ""

@@ -119,8 +119,12 @@ def read_form(file: Path, kind: type[Form]) -> Form:
     try:
         return kind.model_validate(content)
     except ValidationError as wrong:
-        said = [
-            f"{file}: {'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
-            for error in wrong.errors()
-        ]
-        raise ValueError("\n".join(said)) from wrong
+        raise ValueError("\n".join(f"{file}: {fault}" for fault in faults(wrong))) from wrong
+
+
+def faults(wrong: ValidationError) -> list[str]:
+    """Each fault of a form as "field: what is wrong"."""
+    return [
+        f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
+        for error in wrong.errors()
+    ]

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from irt.belief import Posterior, solve
-from irt.model import Floats
+from irt.model import Floats, Items
 from irt.selection import Aim, Pool, Scan, eligible, falls, hinge, scan
 from irt.timing import Pace, expected_minutes, pace
 from item_bank.load import Bank
@@ -45,6 +45,7 @@ RUNNERS_UP = 3
 FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
 SHARPER = 0.25  # its target standard error
 DECIDED = 0.02  # P(meets the bars) below this, or above 1 less this, is as good as known
+DECIDED_FROM = 8  # questions, and a third of the minutes: nobody is judged on a handful
 LONGEST_ABSENCE = 10.0  # times the expected minutes: beyond, the person was away, not thinking
 OVERRUN = 1.5  # a question may be expected to run over the budget by half its own minutes
 
@@ -174,7 +175,7 @@ def look(sitting: Sitting, scale: Scale, bank: Bank) -> State:
         pace=person,
         minutes=float(np.minimum(minutes, LONGEST_ABSENCE * np.exp(scale.intensity[rows])).sum()),
         aim=read_aim(sitting.aim, scale),
-        allowed=allowed(sitting, scale, bank),
+        allowed=allowed(sitting, scale, bank) & wanted(scale.parameters, read_aim(sitting.aim, scale)),
         expected=expected,
     )
 
@@ -202,6 +203,12 @@ def allowed(sitting: Sitting, scale: Scale, bank: Bank) -> NDArray[np.bool_]:
         )
 
     return np.array([may(row, key) for row, key in enumerate(scale.items.ids)])
+
+
+def wanted(items: Items, aim: Aim) -> NDArray[np.bool_]:
+    """Items that look straight at a skill the sitting is for: nobody is asked about what the role has no use for."""
+    looked_at: NDArray[np.bool_] = (aim.weight[items.skill] > 0) & (items.slope > 0)
+    return np.any(looked_at, axis=1)
 
 
 # -- asking ----------------------------------------------------------------------------------------
@@ -253,7 +260,8 @@ def why_stop(sitting: Sitting, state: State, scale: Scale, chances: Scan) -> str
 def decided(sitting: Sitting, state: State, scale: Scale) -> bool:
     """Whether the role's bars are as good as surely met, or missed, and the role asks for no more than that."""
     bars = {skill: bar for skill, bar in sitting.aim["bars"].items() if skill in scale.skills.position}
-    if not bars or not sitting.questions:
+    early = len(sitting.questions) < DECIDED_FROM or state.minutes < sitting.aim["minutes"] / 3
+    if not bars or early:
         return False
     met = state.posterior.belief.all_above(scale.skills.rows(bars), np.array(list(bars.values())))
     return not DECIDED < met < 1 - DECIDED

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from api.commands.console import Json, notes, out, print_json, progress
+
+if TYPE_CHECKING:
+    from vetting.calibrate import ScaleFile
 
 Responses = Annotated[
     Path, typer.Argument(help="CSV (or .csv.gz), long: person,item,score; or wide: person, then one column an item.")
@@ -56,10 +59,9 @@ def fit(
         raise typer.Exit(1)
 
 
-def tell(found: calibrate.ScaleFile, people: int, answers: int, scale: Path) -> None:
-    out.print(
-        f"{people} people, {answers} answers, {len(found.items)} items on {len(found.skills)} skills; {found.fit['iterations']} passes"
-    )
+def tell(found: ScaleFile, people: int, answers: int, scale: Path) -> None:
+    size = f"{len(found.items)} items on {len(found.skills)} skills"
+    out.print(f"{people} people, {answers} answers, {size}; {found.fit['iterations']} passes")
     out.print(f"log-likelihood {found.log_likelihood:.2f} ({found.fit['method']})")
     table = Table("Correlation", *found.skills, box=None)
     for name, row in zip(found.skills, found.prior.covariance, strict=True):

@@ -50,12 +50,9 @@ def tell(seen: Walk) -> None:
     kinds = ", ".join(f"{n} {kind}" for kind, n in seen.kinds.items())
     out.print(f"[bold]1. The bank.[/] {seen.items} items on {seen.skills} skills ({kinds}).")
     out.print("   Difficulty, discrimination and minutes start from a documented rule and are not validated yet.\n")
-    out.print(
-        f"[bold]2. Vetting.[/] {seen.people} [yellow]simulated[/] people answered the real bank, each question chosen from their answers."
-    )
-    out.print(
-        f"   {seen.minutes:.1f} minutes and {seen.questions:.1f} questions a person. To be as precise, a fixed form needs:"
-    )
+    out.print(f"[bold]2. Vetting.[/] {seen.people} [yellow]simulated[/] people answered the real bank, each question")
+    out.print(f"   chosen from their answers: {seen.minutes:.1f} minutes and {seen.questions:.1f} questions a person.")
+    out.print("   To be as precise, the same people would need with a fixed form:")
     table = Table("   Fixed form", "Minutes", "Questions", "Reached by", "Adaptive takes", box=None)
     for name, form in seen.fixed.items():
         table.add_row(
@@ -66,9 +63,8 @@ def tell(seen: Walk) -> None:
     out.print(f"   90 % intervals hold the true skill in [bold]{seen.covered:.1%}[/] of {seen.intervals} cases.\n")
     out.print(f"[bold]3. Deciding.[/] {seen.clears} clear their role's bars, {seen.open} are open, {seen.below} below.")
     out.print(f"   A simulated recruiter advanced {seen.experts}; each decision is kept with its reason.\n")
-    out.print(
-        f"[bold]4. Staffing[/] “{seen.program}”: {seen.experts} experts, {len(seen.queues)} queues, solved in {seen.seconds:.2f} s."
-    )
+    size = f"{seen.experts} experts, {len(seen.queues)} queues"
+    out.print(f"[bold]4. Staffing[/] “{seen.program}”: {size}, solved in {seen.seconds:.2f} s.")
     queues = Table("   Queue", "Planned", "Held back by", box=None)
     for queue in seen.queues:
         queues.add_row(
@@ -81,9 +77,9 @@ def tell(seen: Walk) -> None:
     out.print("[bold]5. The loop closes.[/] What the plan is short of becomes what tomorrow's questions favour:")
     out.print("   " + ", ".join(f"{skill} {share:.0%}" for skill, share in list(seen.demand.items())[:4]))
     out.print(
-        f"   The same simulated applicants for {seen.loop_role} spent {seen.before:.0%} of their minutes on items of these skills before "
-        f"the plan, and [bold]{seen.after:.0%}[/] after it.\n"
+        f"   The same simulated applicants for “{seen.loop_role}” spent {seen.before:.0%} of their minutes on questions"
     )
+    out.print(f"   about these skills before the plan, and [bold]{seen.after:.0%}[/] after it.\n")
     out.rule()
     out.print("Look around:   python3 dev.py serve --demo      then open the link it prints")
     out.print(f"Take the test: python3 dev.py assay take --database {DEMO_DATABASE}")
@@ -93,7 +89,7 @@ def tell(seen: Walk) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    demo: Annotated[bool, typer.Option("--demo", help="Serve what `assay demo` made.")] = False,  # noqa: FBT002
+    demo: Annotated[bool, typer.Option("--demo", help="Serve what `assay demo` made.")] = False,
     database: Database = DATABASE,
 ) -> None:
     """Serve the web pages for applicants, recruiters and leads."""

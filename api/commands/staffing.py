@@ -96,9 +96,8 @@ def program_named(db: Session, name: str) -> Program:
 
 def tell(record: PlanRecord, names: dict[str, str]) -> None:
     body = record.body
-    out.print(
-        f"plan worth [bold]{body['value']:,.0f}[/], proven within {100 * body['gap']:.4f} % of the best possible ({body['status']})"
-    )
+    proof = f"proven within {100 * body['gap']:.4f} % of the best possible ({body['status']})"
+    out.print(f"plan worth [bold]{body['value']:,.0f}[/], {proof}")
     table = Table("Queue", "Planned", "Held back by", "One more hour brings at most", box=None)
     for queue in body["queues"]:
         held = queue["held_back_by"]
@@ -117,8 +116,7 @@ def tell(record: PlanRecord, names: dict[str, str]) -> None:
             "short skills: " + ", ".join(f"{skill} {share:.0%}" for skill, share in list(body["demand"].items())[:6])
         )
     for row in body["vet_next"][:5]:
-        out.print(
-            f"  vet next: {names.get(row['expert'], row['expert'])} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}"
-        )
+        who = names.get(row["expert"], row["expert"])
+        out.print(f"  vet next: {who} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
     for said in body["closed"]:
         notes.print(f"[yellow]{said}[/]")

@@ -147,9 +147,7 @@ def begun(db: Session, role: str, name: str) -> int | None:
         raise LookupError("There is no role to be tested for. Maybe add one: assay role add FILE.")
     chosen = role_named(db, role or names[0])
     form = RoleForm.model_validate(chosen.body)
-    out.print(
-        f"\n[bold]{form.name}[/]: up to {form.minutes:.0f} minutes, one question at a time, each chosen by your answers."
-    )
+    out.print(f"\n[bold]{form.name}[/]: up to {form.minutes:.0f} minutes, each question chosen by your answers.")
     out.print(
         "Fixed rules score your answers; they are kept in this database with your name. Skipping counts as not solved."
     )
@@ -282,9 +280,8 @@ def finish(db: Session, bank: Bank, number: int) -> None:
     )
     out.rule("What you showed")
     out.print(profile(person, with_bars=False))
-    out.print(
-        f"{person.answered} questions in {person.minutes:.0f} minutes; ended: {seat.ending.reason if seat.ending else 'open'}"
-    )
+    ended = seat.ending.reason if seat.ending else "open"
+    out.print(f"{person.answered} questions in {person.minutes:.0f} minutes; ended: {ended}")
 
 
 # -- dossiers --------------------------------------------------------------------------------------
@@ -325,7 +322,7 @@ def dossier(
                     "evidence": [vars(piece) for piece in pieces],
                     "more": vars(more) if more else None,
                     "calibration": calibration.id,
-                }  # fmt: skip
+                }
             )
             return
         name = applicant.name or f"Applicant {applicant.id}"
@@ -335,13 +332,11 @@ def dossier(
             f"{known.answered} answers in {known.minutes:.0f} minutes, scale {calibration.id}. What moved it most:"
         )
         for piece in pieces[:6]:
-            out.print(
-                f"  {piece.moved:+.2f}  {piece.title} ({piece.kind}, level {piece.level} of {piece.most}) {', '.join(piece.skills)}"
-            )
+            reached = f"{piece.kind}, level {piece.level} of {piece.most}"
+            out.print(f"  {piece.moved:+.2f}  {piece.title} ({reached}) {', '.join(piece.skills)}")
         if more and known.state == "open":
-            out.print(
-                f"{more.minutes:.0f} more minutes on {more.skill} would move it to about {more.up:.2f} or {more.down:.2f}."
-            )
+            swing = f"about {more.up:.2f} or {more.down:.2f}"
+            out.print(f"{more.minutes:.0f} more minutes on {more.skill} would move it to {swing}.")
 
 
 def applicant_named(db: Session, person: str) -> Applicant:
@@ -353,9 +348,8 @@ def applicant_named(db: Session, person: str) -> Applicant:
         return by_number
     found = list(db.scalars(select(Applicant).where(Applicant.name == person).order_by(Applicant.id)))
     if len(found) > 1:
-        raise LookupError(
-            f"{len(found)} people are called {person!r}. Maybe use a number: {', '.join(str(one.id) for one in found[:8])}."
-        )
+        numbers = ", ".join(str(one.id) for one in found[:8])
+        raise LookupError(f"{len(found)} people are called {person!r}. Maybe use a number: {numbers}.")
     if not found:
         raise LookupError(f"There is no applicant {person!r}. Maybe a number is meant, or another --database.")
     return found[0]

@@ -136,12 +136,12 @@ function afterSwap(event) {
   say("Saved. Next question.");
 }
 
-// A redirect leads to another page, not to another part of this one.
-function followRedirect(event) {
-  const { raw } = event.detail.ctx.response;
-  if (!raw.redirected) return;
+// A redirect to a whole page (a pause, the result) is followed by the browser, not set into this one.
+function openWholePage(event) {
+  const { text, response } = event.detail.ctx;
+  if (response.status >= 400 || !/^\s*<!doctype/i.test(text)) return;
   event.preventDefault();
-  window.location.assign(raw.url);
+  window.location.assign(response.raw.url);
 }
 
 function notSent() {
@@ -167,7 +167,7 @@ function start() {
     if (event.target.form?.dataset.draft) keepDraft(event.target.form);
   });
   document.addEventListener("htmx:after:swap", afterSwap);
-  document.addEventListener("htmx:before:response", followRedirect);
+  document.addEventListener("htmx:after:request", openWholePage);
   document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || notSent());
   document.addEventListener("htmx:error", notSent);
   arrive(document);

@@ -1,0 +1,200 @@
+"""What tests share: the bank, databases (SQLite always, PostgreSQL where it can be started), a server, a browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+from item_bank.load import Bank, load
+from vetting import scale as scales
+from vetting import store
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIRED = set(filter(None, os.environ.get("ASSAY_REQUIRE", "").split(",")))  # what must not be skipped: browser, postgres
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def lacking(what: str, reason: str) -> None:
+    """Skip with a reason; where the run says that it must be there, fail."""
+    if what in REQUIRED:
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def bank() -> Bank:
+    return load()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260302)
+
+
+# -- databases -------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A private PostgreSQL cluster on loopback, one database a test; its address up to the database's name."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        lacking("postgres", "initdb is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="assay-pg-", dir="/tmp"))  # noqa: S108 -- the server's user must reach it
+    port, here = free_port(), binaries[-1].parent
+    as_user = ["su", "postgres", "-c"] if os.geteuid() == 0 else ["sh", "-c"]
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    folder.chmod(0o700)
+
+    def run(command: str) -> None:
+        subprocess.run([*as_user, f"{here}/{command}"], check=True, capture_output=True, timeout=60)
+
+    run(f"initdb -A trust --no-sync -U assay -D {folder}/data")
+    options = f"-p {port} -k {folder} -c fsync=off -c listen_addresses=127.0.0.1"
+    run(f'pg_ctl -w -D {folder}/data -l {folder}/log -o "{options}" start')
+    try:
+        yield f"postgresql+psycopg://assay@127.0.0.1:{port}"
+    finally:
+        run(f"pg_ctl -w -m immediate -D {folder}/data stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    name = re.sub(r"\W+", "_", request.node.name)[:40].lower() + f"_{os.getpid()}"
+    admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.dispose()
+    yield f"{postgres}/{name}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each test that asks for it runs on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'assay.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = store.connect(database_url)
+    store.migrate(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    made = store.connect(f"sqlite:///{tmp_path / 'assay.db'}")
+    store.migrate(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def db(engine: Engine, bank: Bank) -> Iterator[Session]:
+    """A session on a database that has a published scale."""
+    with store.writing(engine) as session:
+        scales.keep_up(session, bank, NOON)
+        yield session
+
+
+# -- a real server ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """`assay serve` in a process of its own."""
+
+    url: str
+    database: str
+    staff_link: str
+    applicant_link: str
+    process: subprocess.Popen[str]
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def serve(database: str, port: int | None = None, **settings: str) -> Server:
+    """Start the server and wait until it answers."""
+    port = port or free_port()
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"} | settings
+    command = [sys.executable, "-m", "api.cli", "serve", "--database", database, "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    url = f"http://127.0.0.1:{port}"
+    wait_for(f"{url}/health", process)
+    said = read_links(process)
+    return Server(url, database, said.get("enter", ""), said.get("i", ""), process)
+
+
+def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with {process.returncode}: {process.stdout.read() if process.stdout else ''}")
+        try:
+            if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{url} did not answer in {seconds} s")
+
+
+def read_links(process: subprocess.Popen[str]) -> dict[str, str]:
+    """The links the server printed before it began to listen, by their kind."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    said = process.stdout.read() or ""
+    return {found[2]: found[1] for found in re.finditer(r"(http://\S+/(enter|i)/\S+)", said)}
+
+
+# -- a real browser --------------------------------------------------------------------------------
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    if CHROMIUM is None:
+        lacking("browser", "no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
