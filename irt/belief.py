@@ -63,10 +63,10 @@ class Evidence:
                 f"Evidence: row {row} has level {self.level[row]} of an item with {self.items.levels[row]} levels."
             )
         known = self.level == GAUSSIAN
-        if not (np.isfinite(self.value[known]).all() and (self.variance[known] > 0).all() and (self.blur >= 0).all()):
-            raise ValueError(
-                "Evidence: a Gaussian row needs a finite value and a variance above 0, and blur is never negative."
-            )
+        if not (np.isfinite(self.value[known]).all() and (self.variance[known] > 0).all()):
+            raise ValueError("Evidence: a Gaussian row needs a finite value and a variance above 0.")
+        if not ((self.blur >= 0) & np.isfinite(self.blur) & np.isfinite(self.effect)).all():
+            raise ValueError("Evidence: every blur must be finite and not negative, and every effect finite.")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -100,6 +100,8 @@ class Belief:
 
     def all_above(self, skill: Ints, bar: Floats) -> float:
         """P(θ_d >= bar_d for every named skill), by 4,096 fixed low-discrepancy points (error about 0.003)."""
+        if len(skill) == 0:
+            return 1.0
         root = np.linalg.cholesky(self.cov[np.ix_(skill, skill)])
         points = self.mean[skill] + normal_points(len(skill)) @ root.T
         return float((points >= bar).all(axis=1).mean())
@@ -202,6 +204,10 @@ def propagate(
 
 def update(belief: Belief, items: Items, level: int, blur: float = 0.0) -> Belief:
     """The belief after one more answer, to the only row of `items`: exact moments, O(D^2)."""
+    if len(items) != 1:
+        raise ValueError(f"update: {len(items)} items, but an update takes one item and its answer. Maybe use solve.")
+    if not 0 <= level < items.levels[0]:
+        raise ValueError(f"update: level {level} of an item with {items.levels[0]} levels.")
     mean, cov = belief.mean.copy(), belief.cov.copy()
     absorb(mean, cov, items.skill[0], items.slope[0], items.threshold[0], items.guess[0], level, blur)
     return Belief(mean, cov)

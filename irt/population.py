@@ -34,7 +34,9 @@ class Population:
                 f"Population: mean {self.mean.shape}, loading {self.loading.shape}, specific {self.specific.shape}, "
                 "but they must be (D,), (D, R) and (D,)."
             )
-        if not (self.specific > 0).all() or not np.isfinite(self.loading).all():
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.loading).all()):
+            raise ValueError("Population: every mean and loading must be finite. Maybe a calibration did not converge.")
+        if not (self.specific > 0).all():
             raise ValueError(
                 f"Population: skill {int(np.argmin(self.specific))} has specific variance {self.specific.min():.3g}, "
                 "but each must be above 0. Maybe two skills have a correlation of 1: make them one skill."
@@ -50,6 +52,11 @@ class Population:
 
     def times(self, items: Items) -> Floats:
         """Σ A for the loadings A of some items: (D, n), without forming Σ."""
+        if items.skill.size and (strange := items.skill.max()) >= len(self):
+            raise ValueError(
+                f"Population: an item is about skill {strange}, but there are {len(self)} skills, counted from 0. "
+                "Maybe items and population come from different scales."
+            )
         rows = (self.loading[items.skill] * items.slope[..., None]).sum(1)  # (n, R) = A'L
         product = self.loading @ rows.T
         columns = np.broadcast_to(np.arange(len(items))[:, None], items.skill.shape)
@@ -74,8 +81,10 @@ def bifactor(general: Floats, shared: Floats, group: list[int]) -> Population:
 
 def from_covariance(mean: Floats, cov: Floats) -> Population:
     """Any positive definite covariance, as factors plus the same specific variance for all."""
-    if cov.shape != (len(mean), len(mean)) or not np.allclose(cov, cov.T, atol=1e-8):
+    if cov.shape != (len(mean), len(mean)) or not np.allclose(cov, cov.T, atol=1e-8, equal_nan=True):
         raise ValueError(f"from_covariance: cov is {cov.shape}, but must be a symmetric ({len(mean)}, {len(mean)}).")
+    if not np.isfinite(cov).all():
+        raise ValueError("from_covariance: cov must be finite. Maybe a skill had no data.")
     value, vector = np.linalg.eigh(cov)
     if value[0] <= 1e-9:
         raise ValueError(

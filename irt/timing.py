@@ -35,9 +35,11 @@ def pace(log_minutes: Floats, intensity: Floats, sigma: Floats | float = SIGMA) 
     Times shorter than a tenth or longer than ten times what the item asks (a guess, an absence) say
     nothing about speed and are left out.
     """
+    if log_minutes.shape != intensity.shape:
+        raise ValueError(f"pace: {log_minutes.size} times of {intensity.size} items. Maybe a time is missing: use nan.")
     gap = intensity - log_minutes
-    usable = np.abs(gap) < np.log(10.0)
-    weight = np.where(usable, 1.0 / np.broadcast_to(sigma, gap.shape) ** 2, 0.0)
+    usable = np.abs(gap) < np.log(10.0)  # False for nan: a time that was not taken
+    gap, weight = np.where(usable, gap, 0.0), np.where(usable, 1.0 / np.broadcast_to(sigma, gap.shape) ** 2, 0.0)
     precision = 1 / OMEGA**2 + weight.sum()
     return Pace(float((weight * gap).sum() / precision), float(1 / precision))
 
