@@ -153,8 +153,7 @@ class Stack:
 
 
 def stacks(rows: Sequence[Any]) -> list[tuple[Any, Stack]]:
-    """One picture a row, on one common scale. Rows (objects or mappings) have skill, ready_hours, likely_hours,
-    demand_hours."""
+    """One picture a row, on one scale. A row, object or mapping, has skill and ready_, likely_ and demand_hours."""
     rows = [SimpleNamespace(**row) if isinstance(row, Mapping) else row for row in rows]
     widest = max([1e-9, *(max(row.ready_hours + row.likely_hours, row.demand_hours) for row in rows)])
     return [(row, stack(row, 96 / widest)) for row in rows]  # 96: the widest mark keeps clear of the edge

@@ -19,34 +19,10 @@ from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-TAGS = set(
-    [
-        "p",
-        "br",
-        "hr",
-        "strong",
-        "em",
-        "s",
-        "del",
-        "code",
-        "pre",
-        "blockquote",
-        "ul",
-        "ol",
-        "li",
-        "a",
-        "span",
-        "div",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "sub",
-        "sup",
-    ]
-)
+TAGS = {
+    "p", "br", "hr", "strong", "em", "s", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span", "div",
+    "table", "thead", "tbody", "tr", "th", "td", "sub", "sup",
+}  # fmt: skip
 ATTRIBUTES = {"a": {"href", "title"}, "code": {"tabindex"}, "div": {"tabindex"}, "ol": {"start"}}
 CLASSES = {
     "span": {"math"},
