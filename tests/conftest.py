@@ -143,6 +143,8 @@ class Server:
         """As a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def serve(database: str, port: int | None = None, **settings: str) -> Server:

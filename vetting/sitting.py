@@ -207,8 +207,8 @@ def allowed(sitting: Sitting, scale: Scale, bank: Bank) -> NDArray[np.bool_]:
 
 def wanted(items: Items, aim: Aim) -> NDArray[np.bool_]:
     """Items that look straight at a skill the sitting is for: nobody is asked about what the role has no use for."""
-    looked_at: NDArray[np.bool_] = (aim.weight[items.skill] > 0) & (items.slope > 0)
-    return np.any(looked_at, axis=1)
+    some: NDArray[np.bool_] = np.any((aim.weight[items.skill] > 0) & (items.slope > 0), axis=1)
+    return some
 
 
 # -- asking ----------------------------------------------------------------------------------------
