@@ -12,21 +12,32 @@ import numpy as np
 
 from assignment.arrays import Floats, Rows
 
+MANY = 20_000  # pieces from which compiling the loop pays
+
 
 def best_reply(worth: Floats, most: Floats, expert: Rows, due: Rows, hours: Floats) -> Floats:
     """(E,) what each expert's best reply earns. Pieces (N,) are sorted by expert; hours (E, T) up to each due date."""
     if hours.shape[1] == 1 and np.isinf(most).all():
         return hours[:, 0] * best_worth(worth, expert, len(hours))
-    earned = np.zeros(len(hours))
     order = np.lexsort((-worth, expert))
     order = order[worth[order] > 0]
-    edges = np.searchsorted(expert[order], np.arange(len(hours) + 1))
-    for e in np.flatnonzero(np.diff(edges)):
-        left = hours[e].copy()
-        for n in order[edges[e] : edges[e + 1]]:
-            piece = min(most[n], left[due[n] :].min())
-            left[due[n] :] -= piece
-            earned[e] += piece * worth[n]
+    fill = greedy
+    if len(order) > MANY:
+        from assignment.reply_map import greedy_fast as fill  # noqa: PLC0415  (small problems start without the compiler)
+    return np.asarray(fill(order, worth, most, expert, due, hours.copy()))
+
+
+def greedy(order: Rows, worth: Floats, most: Floats, expert: Rows, due: Rows, left: Floats) -> Floats:
+    """(E,) earned by the pieces in this order; uses up left (E, T). Plain loops, for Numba's sake."""
+    earned = np.zeros(left.shape[0])
+    for n in order:
+        e, first = expert[n], due[n]
+        piece = most[n]
+        for t in range(first, left.shape[1]):
+            piece = min(piece, left[e, t])
+        for t in range(first, left.shape[1]):
+            left[e, t] -= piece
+        earned[e] += piece * worth[n]
     return earned
 
 

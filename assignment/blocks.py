@@ -11,7 +11,7 @@ fit is cut, which can only understate the plan, never the bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from assignment.arrays import Floats, Rows, total_by
 from assignment.problem import Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Blocks:
+class Blocks(NamedTuple):
     """Blocks sorted by expert; row b in every array."""
 
     expert: Rows  # (b,)

@@ -60,9 +60,13 @@ class _Crew:
 def broken_pairings(problem: Problem, hours: Floats) -> list[Cut]:
     """One row for every queue whose hours cannot be paired; empty when the plan is sound."""
     units = problem.rate * hours
+    suspects = _suspects(problem, hours)
+    among = np.flatnonzero(np.isin(problem.queue, suspects))
+    among = among[np.argsort(problem.queue[among], kind="stable")]
+    if not suspects:
+        return []
     cuts = []
-    for q in _suspects(problem, hours):
-        arcs = np.flatnonzero(problem.queue == q)
+    for q, arcs in zip(suspects, np.split(among, np.searchsorted(problem.queue[among], suspects)[1:]), strict=True):
         cut = _pair(problem, q, arcs, units)
         if cut is not None:
             cuts.append(cut)

@@ -40,6 +40,11 @@ class Prices:
     hour: Floats  # (E, T) one more hour of an expert, before each due date
     pairing: Floats  # (A,) what "nobody reviews their own work" costs an hour on this arc (negative: it earns)
 
+    @property
+    def shared(self) -> Floats:
+        """(3 Q + G,) the prices of what experts share, in the order of the rows."""
+        return np.concatenate([self.demand, self.review, self.second, self.budget])
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:

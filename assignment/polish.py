@@ -11,26 +11,26 @@ Rows of `pairing` are added here, where the hours break them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array, csr_array, vstack
 
-from assignment.arrays import Floats, Rows, total_by
+from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.blocks import blocks
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import constant, weigh
-from assignment.prices import Frame, Priced
+from assignment.prices import Frame, Priced, ground
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.reply_map import best_choices
-from assignment.rows import cut_rows, coupling
+from assignment.rows import coupling, cut_rows
 
 NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
 WIDE = 8.0  # arcs within so many ε of the best stay in the programme
 ROUNDS = 8
-GOAL = 1e-6  # gap at which there is nothing left to polish
 WHOLE = 1.0 - 1e-9  # of a pool
 
 
@@ -42,7 +42,6 @@ class Polished:
     price: Floats  # (n,)
     pairing: Floats  # (A,) charge of the pairing rows
     undecided: int  # blocks in the last programme
-    rounds: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,19 +68,15 @@ class _Polisher:
 
     def __init__(self, problem: Problem, at: Frame) -> None:
         self.problem, self.frame = problem, at
-        self.blocks = blocks(problem)
+        self.blocks, self.ground = blocks(problem), ground(problem, at)
         scaled = coupling(problem)[0].multiply(1.0 / at.scale[:, None])
         self.of_arc = csr_array(csr_array(scaled)[at.on].T)  # (A, on) what an hour uses
         self.cuts: list[Cut] = []
 
     def replies(self, price: Floats, pairing: Floats, band: float) -> _Replies:
-        p, who, queues = self.problem, self.blocks, self.problem.queues
-        worth = np.zeros(p.arcs)
-        choice, best, second = best_choices(
-            p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, self.frame.alive, p.starts, queues.due, queues.purse,
-            queues.review_share, queues.second_share, who.expert, who.period, who.hours, who.arc, who.bonus,
-            price, pairing if pairing.any() else pairing[:0], worth,
-        )  # fmt: skip
+        worth = np.zeros(self.problem.arcs)
+        extra = pairing if pairing.any() else pairing[:0]
+        choice, best, second = best_choices(self.ground, self.blocks, price, extra, worth)
         return _Replies(choice, best, second, worth, band)
 
     def bonus(self, block: Rows, arc: Rows) -> Floats:
@@ -106,27 +101,30 @@ class _Polisher:
         return float(limits + self.blocks.hours @ at.best) - constant(self.problem)
 
 
-def polish(problem: Problem, at: Frame, priced: Priced) -> Polished:
+def polish(
+    problem: Problem, at: Frame, priced: Priced, *, goal: float = 1e-6, late: Callable[[], bool] = lambda: False
+) -> Polished:
     """A vertex near the soft plan; each round lets more people choose until nobody would rather be elsewhere."""
     work = _Polisher(problem, at)
     soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * priced.epsilon)
     seen = [soft]
+    proven = work.bound(priced.price, soft)
     open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
-    for done in range(1, ROUNDS + 1):
+    for _ in range(ROUNDS):
         vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen)
         broken = broken_pairings(problem, vertex.hours)
         work.cuts += broken
         now = work.replies(vertex.price, vertex.pairing, 0.25 * priced.epsilon)
-        bound, objective = work.bound(vertex.price, now), weigh(problem, vertex.hours)[1]
-        if not broken and bound - objective <= GOAL * abs(bound):
+        proven = min(proven, work.bound(vertex.price, now))
+        if late() or (not broken and proven - weigh(problem, vertex.hours)[1] <= goal * abs(proven)):
             break
         open_to = open_to | _moved(work, soft.choice, now)
         open_to[vertex.loose] = True
         seen.append(now)
-    return Polished(vertex.hours, vertex.price, vertex.pairing, int(open_to.sum()), done)
+    return Polished(vertex.hours, vertex.price, vertex.pairing, int(open_to.sum()))
 
 
-def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Floats:
+def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:
     """(b,) decided blocks that would earn more elsewhere at today's prices."""
     fixed = np.where(choice >= 0, now.worth[choice] + work.bonus(np.arange(len(choice)), choice), 0.0)
     return np.asarray(now.best - fixed > 1e-9 * work.frame.hour)

@@ -11,8 +11,8 @@ with ε → 0 and τ ∝ ε². Only people near a tie feel ε, and their number 
 like ε²: few steps bring it below a thousandth. While ε is large a stratified sample of the pool is enough; the last
 steps see everybody. The system has 3 Q + G unknowns, whatever the number of experts.
 
-Queues that cannot be served at all (no demand, no money, nobody to produce, review or second-review) are left out, and
-the price of what they lack is set afterwards so high that nobody would want to work there, which costs the bound nothing.
+Queues that cannot be served at all (no demand, no money, nobody to produce, review or second-review) are left out. The
+price of what they lack is set afterwards so high that nobody would want to work there; that costs the bound nothing.
 
 References: Nesterov (2005), Smooth minimization of non-smooth functions; Mehrotra (1992), On the implementation of a
 primal-dual interior point method.
@@ -20,7 +20,9 @@ primal-dual interior point method.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -31,17 +33,21 @@ from assignment.blocks import Blocks, blocks
 from assignment.plan import Prices, hour_values
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
-from assignment.reply_map import reply_sums, symmetric
+from assignment.reply_map import Ground, reply_sums
 
-COLD, WARM = 0.5, 0.03  # ε at the start, as a share of the usual worth of an hour
-SHARP = 2e-3  # ε at the end
+COLD, WARM = 0.2, 0.03  # ε at the start, as a share of the usual worth of an hour
+SHARP = 5e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
-CENTRED = 0.3  # how near to the centre before ε falls, in ε² of the worth
+CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at the end, in ε² of the worth
 SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
 SAMPLE = 0.1  # of the experts
 SEATED = 40  # at least so many of every queue and role
+COARSE, FINE = 1e-3, 1e-6  # choices less likely than this are left out of the Hessian, early and late
 STEPS = 150  # in all
-DAMP = 0.01
+DAMP, DAMP_MIN = 0.03, 0.0003  # curvature a row has at least, as if this share of its flow were near a tie
+
+
+Sums: TypeAlias = tuple[float, Floats, Floats]  # F, usage, upper triangle of the Hessian
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +89,7 @@ def frame(problem: Problem) -> Frame:
     scale = np.concatenate([wanted, k1 * made, k2 * made, purse])
     check = [1.1 * usual.cost[role] / usual.rate[role] for role in (REVIEW, SECOND)]
     arcs_alive = alive[problem.queue]
+    wage = np.full(groups, np.median(problem.cost) if problem.arcs else 1.0)
     gains = problem.gain[arcs_alive & (problem.role == PRODUCE) & (problem.gain > 0)]
     return Frame(
         scale=scale,
@@ -92,7 +99,7 @@ def frame(problem: Problem) -> Frame:
         ])),
         worth=np.concatenate([money, money, money, total_by(queues.purse, money, groups)]),
         start=np.concatenate([0.2 * queues.value, *check, np.full(groups, 0.02)]) * scale,
-        pull=np.concatenate([usual.accepted, k1*usual.rate[PRODUCE],k2*usual.rate[PRODUCE],np.full(groups,np.median(problem.cost))])/scale,
+        pull=np.concatenate([usual.accepted, k1 * usual.rate[PRODUCE], k2 * usual.rate[PRODUCE], wage]) / scale,
         alive=arcs_alive,
         hour=float(np.median(gains)) if len(gains) else 1.0,
     )  # fmt: skip
@@ -101,33 +108,42 @@ def frame(problem: Problem) -> Frame:
 class SmoothDual:
     """F, its gradient and Hessian for one set of blocks."""
 
-    def __init__(self, problem: Problem, at: Frame, who: Blocks) -> None:
-        self.problem, self.frame, self.blocks = problem, at, who
+    def __init__(self, at: Frame, land: Ground, who: Blocks) -> None:
+        self.frame, self.ground, self.blocks = at, land, who
 
-    def sums(
-        self, scaled: Floats, epsilon: float, *, hessian: bool = False, plan: Floats | None = None
-    ) -> tuple[float, Floats, Floats]:
-        """(F, usage (n,), upper Hessian) at scaled prices; adds the soft hours to plan."""
-        p, who, queues = self.problem, self.blocks, self.problem.queues
-        return reply_sums(
-            p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, self.frame.alive, p.starts, queues.due, queues.purse,
-            queues.review_share, queues.second_share, who.expert, who.period, who.hours, who.arc, who.bonus,
-            scaled / self.frame.scale, self.frame.scale, epsilon, hessian, np.zeros(0) if plan is None else plan,
-        )  # fmt: skip
+    def sums(self, scaled: Floats, epsilon: float, plan: Floats | None = None) -> Sums:
+        """(F, usage (n,), upper Hessian) at scaled prices; adds the soft hours to plan (A,)."""
+        thin = COARSE if epsilon > 0.02 * self.frame.hour else FINE
+        hours = np.zeros(0) if plan is None else plan
+        return reply_sums(self.ground, self.blocks, scaled / self.frame.scale, self.frame.scale, epsilon, thin, hours)
 
 
-def find_prices(problem: Problem, *, start: Floats | None = None, sharp: float = SHARP) -> Priced:
-    """Prices (n,) near the best bound, from nothing or warm from earlier prices (n,) of a similar problem."""
+def ground(problem: Problem, at: Frame) -> Ground:
+    """The problem as the compiled loops read it."""
+    p, queues = problem, problem.queues
+    return Ground(p.starts, p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, at.alive, queues.due, queues.purse,
+                  queues.review_share, queues.second_share)  # fmt: skip
+
+
+def find_prices(
+    problem: Problem, *, start: Floats | None = None, sharp: float = SHARP, late: Callable[[], bool] = lambda: False
+) -> Priced:
+    """Prices (n,) near the best bound, from nothing or warm from earlier prices (n,) of a similar problem.
+
+    `late` says when to stop early.
+    """
     at = frame(problem)
     everybody = blocks(problem)
     path = _Path(at, at.start if start is None else np.maximum(start * at.scale, 1e-4 * at.start))
     epsilon = (COLD if start is None else WARM) * at.hour
-    full = SmoothDual(problem, at, everybody)
-    few = SmoothDual(problem, at, _sample(problem, everybody)) if start is None else full
+    land = ground(problem, at)
+    full = SmoothDual(at, land, everybody)
+    few = SmoothDual(at, land, _sample(problem, everybody)) if start is None else full
     while True:
         dual = few if epsilon > SAMPLE_ABOVE * at.hour else full
-        path.centre(dual, epsilon)
-        if epsilon <= sharp * at.hour or path.steps >= STEPS:
+        last = epsilon <= 1.05 * sharp * at.hour
+        path.centre(dual, epsilon, FINISHED if last else CENTRED)
+        if last or path.steps >= STEPS or late():
             break
         epsilon = max(epsilon * CALM, sharp * at.hour)
     hours = np.zeros(problem.arcs)
@@ -139,55 +155,65 @@ class _Path:
     """Where Newton's method stands: scaled prices and slacks of the rows that have a price."""
 
     def __init__(self, at: Frame, price: Floats) -> None:
-        self.frame, self.steps = at, 0
+        self.frame, self.steps, self.damp = at, 0, DAMP
         self.price = np.zeros(len(at.scale))
         self.price[at.on] = price[at.on]
         self.slack: Floats | None = None
-        self.damp = DAMP
 
-    def centre(self, dual: SmoothDual, epsilon: float) -> None:
-        """Newton steps until the prices are near the minimum for this ε."""
-        at = self.frame
-        share = epsilon / at.hour
-        tau = share**2 * at.worth[at.on]
-        while self.steps < STEPS:
-            done = self._step(dual, epsilon, tau, CENTRED * share**2)
+    def centre(self, dual: SmoothDual, epsilon: float, near: float) -> None:
+        """Newton steps until the prices are near the minimum for this ε, or as good as rounding allows."""
+        share = epsilon / self.frame.hour
+        tau = share**2 * self.frame.worth[self.frame.on]
+        here = dual.sums(self.price, epsilon)
+        fall, limit = np.inf, 0.0
+        while fall > limit and self.steps < STEPS:
+            fall, here = self._step(dual, epsilon, tau, here)
+            limit = near * share**2 * abs(float(self.frame.limit @ self.price) + here[0])
             self.steps += 1
-            if done:
-                break
 
-    def _step(self, dual: SmoothDual, epsilon: float, tau: Floats, near: float) -> bool:
+    def _step(self, dual: SmoothDual, epsilon: float, tau: Floats, here: Sums) -> tuple[float, Sums]:
+        """One step; how far the merit was expected to fall, and the sums at the new prices."""
         at, on = self.frame, self.frame.on
-        soft, usage, upper = dual.sums(self.price, epsilon, hessian=True)
-        price, free = self.price[on], (at.limit - usage)[on]
+        soft, usage, upper = here
+        price = self.price[on]
         slack = tau / price if self.slack is None else self.slack
-        matrix = symmetric(upper)[np.ix_(on, on)]
+        matrix = upper[np.ix_(on, on)]  # the upper triangle is all that is read
         matrix[np.diag_indices(len(on))] += slack / price + self.damp * at.pull[on] / epsilon
-        slope = free - tau / price
+        slope = (at.limit - usage)[on] - tau / price
         move = -cho_solve(cho_factor(matrix, check_finite=False), slope, check_finite=False)
         move = np.maximum(move, -0.95 * price)
         fall = float(-slope @ move)
-        step = self._search(dual, epsilon, tau, move, fall, self._merit(self.price, soft, tau))
+        now = self._merit(self.price, soft, tau)
+        length, there = self._search(dual, epsilon, tau, move, fall, now)
         change = (tau - slack * price - slack * move) / price
         self.slack = np.maximum(slack + _inside(slack, change) * change, 1e-3 * tau / price)
-        self.price[on] = price + step * move
-        self.damp = min(self.damp * 4.0, 1.0) if step < 0.3 else max(self.damp / 3.0, 1e-4) if step > 0.9 else self.damp
-        return fall <= near * abs(float(at.limit @ self.price) + soft)
+        self.price[on] = price + length * move
+        self._trust(length, (now - self._merit(self.price, there[0], tau)) / max(0.5 * fall, 1e-300))
+        return fall, there
+
+    def _trust(self, length: float, kept: float) -> None:
+        """Less damping where the quadratic model foretold the fall, more where it did not."""
+        if length == 1.0 and 0.5 < kept < 1.6:
+            self.damp = max(self.damp / 5.0, DAMP_MIN)
+        elif length < 0.5 or kept < 0.25:
+            self.damp = min(4.0 * self.damp, 1.0)
 
     def _merit(self, price: Floats, soft: float, tau: Floats) -> float:
         return float(self.frame.limit @ price + soft - tau @ np.log(price[self.frame.on]))
 
-    def _search(self, dual: SmoothDual, epsilon: float, tau: Floats, move: Floats, fall: float, now: float) -> float:
-        """The longest of 1, 0.4, 0.16 ... that lowers the merit enough."""
-        on = self.frame.on
-        step = 1.0
+    def _search(
+        self, dual: SmoothDual, epsilon: float, tau: Floats, move: Floats, fall: float, now: float
+    ) -> tuple[float, Sums]:
+        """The longest of 1, 0.4, 0.16 ... that lowers the merit enough, and the sums there."""
+        length = 1.0
         for _ in range(12):
             trial = self.price.copy()
-            trial[on] += step * move
-            if self._merit(trial, dual.sums(trial, epsilon)[0], tau) <= now - 1e-4 * step * fall:
+            trial[self.frame.on] += length * move
+            there = dual.sums(trial, epsilon)
+            if self._merit(trial, there[0], tau) <= now - 1e-4 * length * fall:
                 break
-            step *= 0.4
-        return step
+            length *= 0.4
+        return length, there
 
 
 def _inside(point: Floats, move: Floats) -> float:
@@ -236,22 +262,29 @@ def _sample(problem: Problem, everybody: Blocks) -> Blocks:
     chance = np.minimum(1.0, best_worth(wish, problem.expert, problem.experts))  # (E,)
     ticks = np.floor(np.cumsum(chance))
     chosen = (np.diff(ticks, prepend=0.0) > 0)[everybody.expert]
-    some = Blocks(*(getattr(everybody, name)[chosen] for name in ("expert", "period", "hours", "arc", "bonus")))
-    return replace(some, hours=some.hours / chance[some.expert])
+    some = Blocks(*(column[chosen] for column in everybody))
+    return some._replace(hours=some.hours / chance[some.expert])
 
 
-def as_prices(problem: Problem, price: Floats) -> Prices:
+def as_prices(problem: Problem, price: Floats, pairing: Floats | None = None) -> Prices:
     """Named prices, with those of hopeless queues set so that nobody would want to work there."""
     size = len(problem.queues)
     demand, review, second, budget = (part.copy() for part in np.split(price, [size, 2 * size, 3 * size]))
-    flat = np.zeros(problem.hours.shape)
-    prices = Prices(demand, review, second, budget, flat, np.zeros(problem.arcs))
+    charge = np.zeros(problem.arcs) if pairing is None else pairing
+    prices = Prices(demand, review, second, budget, np.zeros(problem.hours.shape), charge)
     worth = np.where(problem.role == PRODUCE, hour_values(problem, prices), 0.0)
     _deter(problem, prices, np.maximum(worth, 0.0))
-    best = best_worth(hour_values(problem, prices), problem.expert, problem.experts)
-    hourly = flat.copy()
-    hourly[:, -1] = best
-    return replace(prices, hour=hourly)
+    return replace(prices, hour=_hour_prices(problem, hour_values(problem, prices)))
+
+
+def _hour_prices(problem: Problem, worth: Floats) -> Floats:
+    """(E, T) what an hour before each due date is worth: in period t it may go to every queue due at t or later."""
+    due = problem.queues.due[problem.queue]
+    dates = problem.hours.shape[1]
+    later = np.zeros((problem.experts, dates + 1))
+    for t in range(dates):
+        later[:, t] = best_worth(np.where(due >= t, worth, 0.0), problem.expert, problem.experts)
+    return later[:, :-1] - later[:, 1:]
 
 
 def _deter(problem: Problem, prices: Prices, worth: Floats) -> None:

@@ -12,6 +12,7 @@ At 0.5 people are plentiful, at 1.5 the pool is tight and nearly every hour is p
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -49,8 +50,8 @@ def simulate_problem(rng: np.random.Generator, experts: int, queues: int, *, loa
         parts.append(_staffed(rng, market, means, pay, some))
     expert = np.concatenate([part.expert + CHUNK * i for i, part in enumerate(parts)])
     columns = ("queue", "role", "rate", "accepted", "cost", "quality", "pinned", "before")
-    arcs = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
-    pool = Problem(queues=parts[0].queues, hours=hours[:, None], expert=expert, **arcs)
+    arcs: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns}
+    pool = Problem(parts[0].queues, hours[:, None], expert, **arcs)
     return replace(pool, queues=_wanted(rng, pool, market, load), promise=np.nan)
 
 

@@ -31,7 +31,8 @@ Expert 1 would produce more than expert 0, but nobody else could review it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 
 import numpy as np
 from scipy.optimize import linprog
@@ -45,19 +46,37 @@ from assignment.repair import repair
 from assignment.rows import coupling, cut_rows
 
 ROUNDS = 50  # of added rows, after which the pairing is repaired instead
+LARGE = 20_000  # arcs from which prices are found first
+GOAL = 1e-4  # gap at which a large plan is good enough
 
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """What the solver says about the programme: hours on the pieces and prices of the rows."""
+    """What the solver says about the programme: hours on the arcs and prices of the rows."""
 
     hours: Floats  # (A,)
     prices: Prices
     finished: bool
 
 
-def solve(problem: Problem, *, time_limit: float | None = None) -> Plan:
-    """The best plan. With `time_limit` (seconds) the best that was found in time, and its gap."""
+def solve(
+    problem: Problem, *, time_limit: float | None = None, start: Prices | None = None, goal: float = GOAL
+) -> Plan:
+    """The best plan, or for large problems one whose proven gap is at most `goal`.
+
+    With `time_limit` (seconds) the best that was found in time, and its gap. `start`: prices of an earlier plan of a
+    problem with the same queues, from which a large one is solved faster.
+    """
+    if problem.arcs >= LARGE:
+        return _large(problem, start, goal, time_limit)
+    answer = _small(problem, time_limit)
+    if answer.finished:
+        return _planned(problem, answer.hours, [answer.prices], finished=True)
+    return _large(problem, start, goal, 0.0)
+
+
+def _small(problem: Problem, time_limit: float | None) -> _Answer:
+    """The whole programme by simplex, with pairing rows added until none is broken."""
     cuts: list[Cut] = []
     answer = _programme(problem, cuts, time_limit)
     for _ in range(ROUNDS):
@@ -66,16 +85,39 @@ def solve(problem: Problem, *, time_limit: float | None = None) -> Plan:
             break
         cuts += broken
         answer = _programme(problem, cuts, time_limit)
-    hours = repair(problem, answer.hours)
+    return answer
+
+
+def _large(problem: Problem, start: Prices | None, goal: float, time_limit: float | None) -> Plan:
+    """Prices first, then a vertex near them; what is there when time is up is made to obey the rules."""
+    from assignment.polish import polish  # noqa: PLC0415  (small problems start without the compiler)
+    from assignment.prices import as_prices, find_prices, frame  # noqa: PLC0415
+
+    end = np.inf if time_limit is None else monotonic() + time_limit
+    priced = find_prices(problem, start=None if start is None else start.shared, late=lambda: monotonic() > end)
+    soft = as_prices(problem, priced.price)
+    if monotonic() > end:
+        return _planned(problem, priced.hours, [soft], finished=False)
+    found = polish(problem, frame(problem), priced, goal=goal, late=lambda: monotonic() > end)
+    sharp = as_prices(problem, found.price, found.pairing)
+    plan = _planned(problem, found.hours, [soft, sharp], finished=True)
+    return replace(plan, status="optimal" if plan.gap <= goal else "time limit")
+
+
+def _planned(problem: Problem, raw: Floats, candidates: list[Prices], *, finished: bool) -> Plan:
+    """The plan that obeys every rule, with the prices that prove most."""
+    hours = repair(problem, raw)
     value, objective = weigh(problem, hours)
+    bounds = [bound(problem, prices) for prices in candidates]
+    best = int(np.argmin(bounds))
     return Plan(
         hours=hours,
         value=value,
         objective=objective,
-        bound=bound(problem, answer.prices),
-        prices=answer.prices,
+        bound=bounds[best],
+        prices=candidates[best],
         broken=np.maximum(problem.pinned - hours, 0.0),
-        status="optimal" if answer.finished else "time limit",
+        status="optimal" if finished else "time limit",
     )
 
 

@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assignment.blocks import blocks
+from assignment.checker import violations
+from assignment.plan import bound
+from assignment.prices import FINE, SmoothDual, _sample, as_prices, find_prices, frame, ground
+from assignment.reply_map import reply_sums
+from assignment.simulation import change_some, simulate_problem
+from assignment.solve import _large, solve
+from tests.assignment.worlds import small_problem
+
+SEEDS = st.integers(0, 10**6)
+
+
+def large(problem, start=None, goal=1e-9):
+    """The way of large problems, however small the problem."""
+    return _large(problem, start, goal, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 3), st.booleans(), st.booleans())
+def test_prices_and_polish_find_what_simplex_finds(seed, dates, pins, several):
+    problem = small_problem(
+        np.random.default_rng(seed), 12, 4, dates, keep=0.4, pins=pins and dates == 1, several=several
+    )
+    plan, exact = large(problem), solve(problem)
+    slack = 1e-6 * max(1.0, abs(exact.objective))
+
+    assert list(violations(problem, plan.hours)) == []
+    assert plan.bound >= exact.objective - slack
+    assert plan.objective <= exact.objective + slack
+    assert plan.objective >= exact.objective - max(plan.gap * abs(plan.bound), slack) - slack
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("load", [0.4, 1.0, 2.5])
+def test_a_pool_is_planned_to_a_proven_ten_thousandth(seed, load):
+    problem = simulate_problem(np.random.default_rng(seed), 400, 12, load=load)
+    plan, exact = large(problem, goal=1e-4), solve(problem)
+
+    assert plan.gap <= 1e-4
+    assert plan.status == "optimal"
+    assert plan.objective == pytest.approx(exact.objective, rel=1.1e-4)
+    assert list(violations(problem, plan.hours)) == []
+
+
+def test_usage_and_hessian_are_the_derivatives_of_the_smoothed_bound():
+    problem = small_problem(np.random.default_rng(3), 8, 3, 2, pins=True)
+    at = frame(problem)
+    dual = SmoothDual(at, ground(problem, at), blocks(problem))
+    rng = np.random.default_rng(4)
+    price = at.start * rng.uniform(0.5, 1.5, len(at.start))
+    epsilon = 0.3 * at.hour
+    usage, upper = reply_sums(dual.ground, dual.blocks, price / at.scale, at.scale, epsilon, 0.0, np.zeros(0))[1:]
+    hessian = np.triu(upper) + np.triu(upper, 1).T
+    for row in at.on:
+        step = np.zeros(len(price))
+        step[row] = 1e-5 * at.worth[row]
+        ahead, behind = dual.sums(price + step, epsilon), dual.sums(price - step, epsilon)
+        assert (ahead[0] - behind[0]) / (2 * step[row]) == pytest.approx(-usage[row], rel=1e-5, abs=1e-7)
+        assert (ahead[1] - behind[1]) / (2 * step[row]) == pytest.approx(-hessian[row], rel=1e-3, abs=1e-9)
+    assert FINE < 1e-3
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS, st.integers(1, 3))
+def test_soft_prices_prove_a_bound_that_the_best_plan_keeps(seed, dates):
+    problem = small_problem(np.random.default_rng(seed), 8, 4, dates)
+    proven = bound(problem, as_prices(problem, find_prices(problem).price))
+
+    assert proven >= solve(problem).objective - 1e-6 * max(1.0, abs(proven))
+
+
+@settings(max_examples=30, deadline=None)
+@given(SEEDS)
+def test_bonus_blocks_hold_all_hours_and_no_more(seed):
+    rng = np.random.default_rng(seed)
+    problem = small_problem(rng, 6, 4, int(rng.integers(1, 4)), pins=True)
+    problem = replace(problem, before=rng.uniform(0, 3, problem.arcs), switching=1.0)
+    found = blocks(problem)
+    total = np.bincount(found.expert, found.hours, minlength=problem.experts)
+    has_arcs = np.diff(problem.starts) > 0
+
+    assert (found.hours >= 0).all()
+    assert total == pytest.approx(np.where(has_arcs, problem.hours[:, -1], 0.0))
+    assert (np.diff(found.expert) >= 0).all()
+
+
+def test_a_sample_speaks_for_the_whole_pool():
+    problem = simulate_problem(np.random.default_rng(2), 3000, 20)
+    everybody = blocks(problem)
+    some = _sample(problem, everybody)
+
+    assert len(some.expert) < 0.5 * len(everybody.expert)
+    assert some.hours.sum() == pytest.approx(everybody.hours.sum(), rel=0.05)
+
+
+def test_large_problems_take_the_way_of_prices_and_give_the_same_plan_to_the_bit():
+    first, again = (solve(simulate_problem(np.random.default_rng(1), 2500, 60, load=1.5)) for _ in range(2))
+
+    assert first.gap <= 1e-4
+    assert (first.hours == again.hours).all()
+    assert first.bound == again.bound
+
+
+def test_yesterdays_prices_lead_to_a_plan_as_good():
+    problem = simulate_problem(np.random.default_rng(5), 800, 20, load=1.5)
+    plan = large(problem, goal=1e-4)
+    changed = change_some(np.random.default_rng(6), problem)
+
+    assert large(changed, plan.prices, 1e-4).objective == pytest.approx(solve(changed).objective, rel=1.1e-4)
+
+
+def test_a_price_on_switching_keeps_untouched_people_where_they_are():
+    problem = simulate_problem(np.random.default_rng(7), 800, 20, load=1.5)
+    plan = large(problem, goal=1e-6)
+    changed = change_some(np.random.default_rng(8), problem)
+    same = (changed.hours == problem.hours).all(axis=1)[problem.expert]
+    free = large(changed, goal=1e-6)
+    calm = large(replace(changed, before=plan.hours, switching=3.0), goal=1e-6)
+    moved = [np.maximum(plan.hours - new.hours, 0.0)[same].sum() / plan.hours.sum() for new in (free, calm)]
+
+    assert moved[1] < 0.8 * moved[0]
+    assert calm.value >= 0.995 * free.value
+
+
+def test_when_time_is_up_there_is_a_plan_with_its_gap():
+    problem = simulate_problem(np.random.default_rng(9), 400, 12)
+    plan = _large(problem, None, 1e-4, 0.0)
+
+    assert plan.status == "time limit"
+    assert list(violations(problem, plan.hours)) == []
+    assert plan.bound >= plan.objective
+    assert np.isfinite(plan.gap)
