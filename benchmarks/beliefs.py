@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,9 @@ def criteria(gamma: float, believed: float, people: int, rng: np.random.Generato
     theta = population.draw(people, rng)
     inside, composite, weight = [], [], np.full(10, 0.1)
     for truth in theta:
-        asked = bank.rows(np.concatenate([rng.choice(np.flatnonzero(bank.skill[:, 0] == s), 3) for s in answer[::3] % 10]))
+        asked = bank.rows(
+            np.concatenate([rng.choice(np.flatnonzero(bank.skill[:, 0] == s % 10), 3) for s in range(12)])
+        )
         moved = rated(asked, 1.0, -gamma * rng.standard_normal(12)[answer])
         evidence = shared(asked, respond(truth, moved, rng), answer, believed)
         belief = solve(population, evidence).belief
@@ -155,7 +158,7 @@ def main(argv: list[str]) -> None:
     print(json.dumps(found, indent=1) if options.json else table(found))
 
 
-def table(found: dict[str, dict[str, dict]]) -> str:
+def table(found: dict[str, Any]) -> str:
     lines = []
     for part, rows in found.items():
         lines.append(f"\n{part}")
@@ -163,5 +166,6 @@ def table(found: dict[str, dict[str, dict]]) -> str:
     return "\n".join(lines)
 
 
-def words(row: dict) -> str:
-    return "; ".join(f"{key}: {words(value) if isinstance(value, dict) else f'{value:.4g}'}" for key, value in row.items())
+def words(row: dict[str, Any]) -> str:
+    shown = ((key, words(value) if isinstance(value, dict) else f"{value:.4g}") for key, value in row.items())
+    return "; ".join(f"{key}: {value}" for key, value in shown)

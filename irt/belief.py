@@ -154,7 +154,7 @@ def solve(population: Population, evidence: Evidence) -> Posterior:
 
 
 def ties(evidence: Evidence) -> Floats:
-    """What K holds beyond A'Σ A: blur on the diagonal, shared effects within a cluster. (n, n)"""
+    """What K (n, n) holds beyond A'Σ A: blur on the diagonal, shared effects within a cluster."""
     same = (evidence.cluster[:, None] == evidence.cluster) & (evidence.cluster >= 0)
     return np.where(same, np.outer(evidence.effect, evidence.effect), 0.0) + np.diag(evidence.blur)
 

@@ -24,15 +24,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from irt.belief import Belief
 from irt.model import Floats, Ints, Items
-from irt.tilt import W, X, chance
+from irt.worth import curves, effect, glance, hinge_falls
 
-SHORTLIST = 128  # items whose hinge is computed exactly after the linear scan
+SHORTLIST = 128  # items whose worth is computed exactly after the scan of the whole bank
+STEP = 0.03  # share of a skill's variance that one answer typically takes away
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,10 @@ class Aim:
     weight: Floats  # (D,) worth of a unit of log standard error; 0: not wanted
 
     def __post_init__(self) -> None:
+        if self.target.ndim != 1 or self.target.shape != self.weight.shape:
+            raise ValueError(
+                f"Aim: {self.target.size} targets of shape {self.target.shape}, but weights of {self.weight.shape}."
+            )
         if not ((self.target > 0).all() and (self.weight >= 0).all() and np.isfinite(self.weight).all()):
             raise ValueError("Aim: every target must be above 0 and every weight finite and not negative.")
 
@@ -55,15 +59,25 @@ class Pool:
     blur: Floats  # (I,) variance of s_j from not knowing the item exactly
     minutes: Floats  # (I,) expected minutes for this person
 
+    def __post_init__(self) -> None:
+        if self.blur.shape != (len(self.items),) or self.minutes.shape != (len(self.items),):
+            raise ValueError(
+                f"Pool: {len(self.items)} items, but blur is {self.blur.shape} and minutes {self.minutes.shape}."
+            )
+        if not ((self.minutes > 0) & np.isfinite(self.minutes)).all():
+            raise ValueError("Pool: expected minutes must be above 0 and finite. Maybe an item has no time intensity.")
+        if not ((self.blur >= 0) & np.isfinite(self.blur)).all():
+            raise ValueError("Pool: blur must be finite and not negative.")
+
 
 @dataclass(frozen=True, eq=False)
 class Scan:
     """What an answer to each item is expected to do, under one belief."""
 
     gain: Floats  # (I,) fall of the hinge; 0 outside the shortlist
-    information: Floats  # (I,) mutual information with θ, nats
+    information: Floats  # (I,) mutual information with θ, nats; 0 outside the shortlist
     rate: Floats  # (I,) gain per expected minute
-    shrink: Floats  # (I,) f/v: what `falls` needs to say which skills gain
+    shrink: Floats  # (I,) f/v: what `falls` needs to say which skills gain; 0 outside the shortlist
     order: Ints  # shortlisted rows, best rate first
 
 
@@ -73,26 +87,37 @@ def hinge(variance: Floats, aim: Aim) -> float:
 
 
 def scan(belief: Belief, pool: Pool, aim: Aim, allowed: NDArray[np.bool_]) -> Scan:
-    """Value per minute of every allowed item; (I,) arrays in the pool's order."""
-    count = len(pool.items)
-    variance = np.diag(belief.cov)
-    short = aim.weight * (variance > aim.target**2)
-    steep = short / (2 * variance)  # slope of the hinge in each variance
-    spread = (belief.cov * steep) @ belief.cov  # M: u'diag(steep)u = a'M a
+    """Value per minute of the allowed items that come near the best; (I,) arrays in the pool's order."""
+    if allowed.shape != (len(pool.items),):
+        raise ValueError(f"scan: {len(pool.items)} items, but allowed is {allowed.shape}.")
     items = pool.items
-    v, fraction, information = look(
-        belief.mean, belief.cov, items.skill, items.slope, items.threshold, items.guess, pool.blur, allowed
-    )
-    shrink = fraction / v
-    linear = shrink * quadratic(spread, items.skill, items.slope) / pool.minutes
-    linear[~allowed] = -1.0
-    shortlist = np.argsort(-linear, kind="stable")[:SHORTLIST]
-    shortlist = shortlist[allowed[shortlist]]
-    gain = np.zeros(count)
-    gain[shortlist] = falls(belief.cov, items.rows(shortlist), shrink[shortlist], aim).sum(1)
+    bank = items.skill, items.slope, items.threshold, items.guess, pool.blur
+    about = glance(belief.mean, belief.cov, tangent(belief.cov, aim), *bank, allowed, curves())
+    rows = best(about / pool.minutes, SHORTLIST)
+    rows = rows[about[rows] >= 0]
+    gain, information, shrink = (np.zeros(len(items)) for _ in range(3))
+    shrink[rows], information[rows] = effect(belief.mean, belief.cov, *bank, rows)
+    gain[rows] = hinge_falls(belief.cov, items.skill, items.slope, rows, shrink[rows], aim.target, aim.weight)
     rate = gain / pool.minutes
-    order = shortlist[np.argsort(-rate[shortlist], kind="stable")]
+    order = rows[np.argsort(-rate[rows], kind="stable")]
     return Scan(gain, information, rate, shrink, order[rate[order] > 0])
+
+
+def best(value: Floats, count: int) -> Ints:
+    """Rows of the highest values, in the order of rows, so that ties are settled alike every time."""
+    return np.arange(len(value)) if len(value) <= count else np.sort(np.argpartition(-value, count)[:count])
+
+
+def tangent(cov: Floats, aim: Aim) -> Floats:
+    """M (D, D), so that (f/v) a'M a is about the fall of the hinge by an answer that sees a·θ.
+
+    Each skill counts by its secant over a typical step: from S_dd to (1 - STEP) S_dd, or to its target.
+    """
+    variance = np.diag(cov)
+    above = np.log(np.maximum(1.0, variance / aim.target**2))
+    steep = aim.weight * 0.5 * np.minimum(above, -np.log1p(-STEP)) / (STEP * variance)
+    wanted = np.flatnonzero(steep)
+    return (cov[:, wanted] * steep[wanted]) @ cov[wanted]
 
 
 def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
@@ -106,69 +131,25 @@ def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
     return (aim.weight[:, None] * fall).T
 
 
-def quadratic(matrix: Floats, skill: Ints, slope: Floats) -> Floats:
-    """The form a'M a of every item, by its own columns only: (I,)."""
-    pairs = matrix[skill[:, :, None], skill[:, None, :]]
-    return np.einsum("ic,ice,ie->i", slope, pairs, slope)
-
-
-@njit(cache=True)
-def look(
-    mean: Floats,
-    cov: Floats,
-    skill: Ints,
-    slope: Floats,
-    threshold: Floats,
-    guess: Floats,
-    blur: Floats,
-    allowed: NDArray[np.bool_],
-) -> tuple[Floats, Floats, Floats]:
-    """Variance v of s, expected shrink f of it, and mutual information of each allowed item."""
-    count, loads = skill.shape
-    variance, fraction, information = np.ones(count), np.zeros(count), np.zeros(count)
-    for j in range(count):
-        if not allowed[j]:
-            continue
-        m, v = 0.0, blur[j]
-        for c in range(loads):
-            m += slope[j, c] * mean[skill[j, c]]
-            for e in range(loads):
-                v += slope[j, c] * slope[j, e] * cov[skill[j, c], skill[j, e]]
-        variance[j] = v
-        fraction[j], information[j] = worth(m, v, threshold[j], guess[j])
-    return variance, fraction, information
-
-
-@njit(cache=True)
-def worth(m: float, v: float, threshold: Floats, guess: float) -> tuple[float, float]:
-    """(f, mutual information) of one answer for s ~ N(m, v)."""
-    sd = np.sqrt(v)
-    fraction = information = 0.0
-    for level in range(threshold.shape[0] + 1):
-        if level > 0 and threshold[level - 1] == -np.inf:
-            break
-        p0 = p1 = known = 0.0
-        for q in range(X.shape[0]):
-            p = chance(m + sd * X[q], level, threshold, guess)
-            p0 += W[q] * p
-            p1 += W[q] * p * X[q]
-            known += W[q] * p * np.log(p)
-        fraction += p1 * p1 / p0
-        information += known - p0 * np.log(p0)
-    return fraction, information
-
-
 # -- security --------------------------------------------------------------------------------------
 
 
-def eligible(shown: Ints, offered: Ints, limit: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which items one sitting may use, so that no item is shown to more than `limit` of the people.
+SOFT = 0.05  # how far around the limit an item goes from always open to closed, as a share of the limit
 
-    shown, offered (I,): sittings so far that were asked the item, and in which it was open to be asked.
-    Item j is open with probability min(1, limit · offered_j / shown_j): van der Linden & Veldkamp's
-    item eligibility. One draw a sitting.
+
+def eligible(shown: Ints, sittings: Ints, limit: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Which items one sitting may use, so that none is shown to more than about `limit` of the people.
+
+    shown, sittings (I,): sittings so far that were asked the item, and all that could have been since it is in use.
+    An item is open while its exposure shown/sittings is below the limit, closed above it, and open by chance within
+    5 % of it: a favourite settles where it is open to `limit` of the sittings. This is stricter than eligibility by
+    the ratio of past offers, which overshoots when an item becomes a favourite late. One draw a sitting; counts of
+    the last few thousand sittings keep the limit within that window too.
     """
-    chance_open = np.where(shown > 0, limit * (offered + 1) / np.maximum(shown, 1), 1.0)
+    if not 0 < limit <= 1:
+        raise ValueError(f"eligible: limit is {limit}, but a share of people is in (0, 1].")
+    exposure = shown / np.maximum(sittings, 1)
+    chance_open = np.clip(((1 + SOFT) * limit - exposure) / (2 * SOFT * limit), 0.0, 1.0)
     return rng.random(len(shown)) < chance_open
 
 

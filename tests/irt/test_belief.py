@@ -36,9 +36,7 @@ def directly(skills, value, variance):
     n = len(skills)
     items = Items(np.array(skills)[:, None], np.ones((n, 1)), np.zeros((n, 1)), np.zeros(n))
     nothing = np.zeros(n)
-    return Evidence(
-        items, np.full(n, GAUSSIAN), np.array(value), np.array(variance), nothing, np.full(n, -1), nothing
-    )
+    return Evidence(items, np.full(n, GAUSSIAN), np.array(value), np.array(variance), nothing, np.full(n, -1), nothing)
 
 
 # -- exactness -------------------------------------------------------------------------------------
@@ -71,7 +69,7 @@ def test_the_order_of_answers_does_not_matter(order, seed):
     np.testing.assert_allclose(one.sd, other.sd, rtol=0.01)
 
 
-def test_gaussian_evidence_alone_gives_the_closed_form(rng):
+def test_gaussian_evidence_alone_gives_the_closed_form():
     population = prior(7)
     evidence = directly([0, 3, 3], [1.0, -0.5, 0.2], [0.36, 0.5, 2.0])
     a, noise = evidence.items.dense(7), evidence.variance
@@ -85,7 +83,7 @@ def test_gaussian_evidence_alone_gives_the_closed_form(rng):
     np.testing.assert_allclose(posterior.sd, np.sqrt(np.diag(cov)), atol=1e-10)
 
 
-def test_a_prior_mean_is_carried_through(rng):
+def test_a_prior_mean_is_carried_through():
     plain, evidence = prior(4), directly([1], [0.9], [0.25])
     shift = np.array([0.3, -0.2, 1.0, 0.0])
     moved = Population(shift, plain.loading, plain.specific)
@@ -232,7 +230,7 @@ def test_no_bars_are_always_cleared():
     assert Belief(np.zeros(2), np.eye(2)).all_above(np.zeros(0, dtype=int), np.zeros(0)) == 1.0
 
 
-def test_seeing_a_skill_is_solving_gaussian_evidence(rng):
+def test_seeing_a_skill_is_solving_gaussian_evidence():
     population = prior(6)
     prior_belief = Belief(population.mean, population.cov)
     moved, cov = prior_belief.seeing(2, 0.3)
