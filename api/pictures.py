@@ -66,6 +66,11 @@ def whole(x: float) -> str:
     return f"{x:,.0f}"
 
 
+def minutes(x: float) -> str:
+    """Minutes that were spent, in words."""
+    return "under a minute" if x < 1 else "1 minute" if x < 1.5 else f"{x:,.0f} minutes"
+
+
 def span(low: float, high: float, unit: str) -> str:
     """A range in whole units, outwards: never narrower than it is. `unit` in the plural."""
     first, last = floor(low), max(1, ceil(high))
@@ -211,6 +216,7 @@ FILTERS: dict[str, Any] = {
     "hours": hours,
     "join_words": join,
     "level": level,
+    "minutes": minutes,
     "moment": moment,
     "number": number,
     "share": share,

@@ -136,6 +136,11 @@ function afterSwap(event) {
   say("Saved. Next question.");
 }
 
+// htmx carries the style of a resized field over to the next one, which the policy rightly forbids.
+function dropStyles() {
+  for (const sized of document.querySelectorAll("#question [id][style]")) sized.removeAttribute("style");
+}
+
 // A redirect to a whole page (a pause, the result) is followed by the browser, not set into this one.
 function openWholePage(event) {
   const { text, response } = event.detail.ctx;
@@ -168,6 +173,7 @@ function start() {
   });
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:after:request", openWholePage);
+  document.addEventListener("htmx:before:swap", dropStyles);
   document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || notSent());
   document.addEventListener("htmx:error", notSent);
   arrive(document);
