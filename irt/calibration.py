@@ -156,8 +156,7 @@ def _integrated(answers: Answers, at: Parameters, sites: Sites, nodes: int) -> t
 
 
 def _settled(answers: Answers, climb: _Climb, sweeps: int = 30) -> _Climb:
-    _, _, sites = settle(answers, climb.at, climb.sites, sweeps)
-    return climb._replace(sites=sites)
+    return climb._replace(sites=settle(answers, climb.at, climb.sites, sweeps))
 
 
 def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits) -> _Climb:

@@ -110,14 +110,18 @@ def e_step(
     return _statistics(answers, sums, total), fresh
 
 
-def settle(
-    answers: Answers, at: Parameters, sites: Sites, sweeps: int = 30, tolerance: float = 1e-4
-) -> tuple[Floats, Floats, Sites]:
-    """Beliefs by EP to convergence, one answer after the other: mean (P, D), sd (P, D), sites."""
-    fresh = _copied(sites)
+def settle(answers: Answers, at: Parameters, sites: Sites, sweeps: int = 30, tolerance: float = 1e-4) -> Sites:
+    """Sites by EP to convergence, one answer after the other; a person has settled when no mean moves more."""
+    fresh, nobody = _copied(sites), np.empty((0, 0))
+    sweep.settle(_rows(answers), _bank(at), _prior(at), fresh, sweeps, tolerance, nobody, nobody)
+    return fresh
+
+
+def beliefs(answers: Answers, at: Parameters, sites: Sites) -> tuple[Floats, Floats]:
+    """Mean and sd (P, D) of every skill that the sites imply."""
     mean, sd = np.empty((len(answers), len(at.mean))), np.empty((len(answers), len(at.mean)))
-    sweep.settle(_rows(answers), _bank(at), _prior(at), fresh, sweeps, tolerance, mean, sd)
-    return mean, sd, fresh
+    sweep.settle(_rows(answers), _bank(at), _prior(at), _copied(sites), 0, 0.0, mean, sd)
+    return mean, sd
 
 
 def foresee(answers: Answers, at: Parameters, sites: Sites) -> Floats:

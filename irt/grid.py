@@ -77,7 +77,7 @@ def place(
     skills = len(prior.mean)
     enter_all(prior, at)
     log_det, _ = believe(i, rows, bank, prior, sites, at, skills)
-    root = np.linalg.cholesky(at.V)
+    root = np.linalg.cholesky(at.V[:skills, :skills])
     for q in range(len(grid)):
         far = 0.0
         for r in range(skills):
@@ -88,7 +88,7 @@ def place(
         for r in range(skills):
             for s in range(skills):
                 far -= (theta[q, r] - prior.mean[r]) * prior.precision[r, s] * (theta[q, s] - prior.mean[s])
-        log_p[q] = log_w[q] + 0.5 * (far - prior.log_det - log_det)
+        log_p[q] = log_w[q] + 0.5 * (far - log_det)
 
 
 @njit(cache=True, error_model="numpy")

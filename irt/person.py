@@ -53,32 +53,46 @@ class Sites(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Scratch for one person: n skills touched, numbered in `local`, listed in `mine`."""
+    """Scratch for one person: n skills touched, numbered in `local`, listed in `mine`.
+
+    Rows of the matrices are padded with zeros to whole vectors of the machine, see `padded`.
+    """
 
     local: Ints  # (D,) -1 where not touched
     mine: Ints  # (D,)
-    C: Floats  # Σ^-1 of the skills touched
+    S: Floats  # Σ of the skills touched
+    C: Floats  # its inverse, where needed
     L: Floats  # Λ
     V: Floats
     LV: Floats
+    VL: Floats
     b: Floats
     delta: Floats
+    c: Floats  # V a, over the skills touched
     mu: Floats  # of one item's skills
-    c: Floats
+    ck: Floats  # V a, of one item's skills
     vk: Floats
     out: Floats  # moments of one answer
 
 
 @njit(cache=True, forceinline=True)
+def padded(n: int) -> int:
+    """The next multiple of 8: rows of this length need no odd steps."""
+    return (n + 7) & -8
+
+
+@njit(cache=True)
 def room(skills: int, k: int) -> Room:
+    size = padded(skills)
+    square = (size, size)
     return Room(
-        np.full(skills, -1), np.zeros(skills, np.int64), np.empty((skills, skills)), np.empty((skills, skills)),
-        np.empty((skills, skills)), np.empty((skills, skills)), np.empty(skills), np.empty(skills),
-        np.empty(k), np.empty(max(k, skills)), np.empty((k, k)), np.zeros(MOMENTS),
+        np.full(skills, -1), np.zeros(skills, np.int64), np.zeros(square), np.zeros(square), np.zeros(square),
+        np.zeros(square), np.zeros(square), np.zeros(square), np.zeros(size), np.zeros(size), np.zeros(size),
+        np.empty(k), np.empty(k), np.empty((k, k)), np.zeros(MOMENTS),
     )
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def desk() -> tuple[Floats, Ints, Floats, Floats, Floats]:
     """Scratch of `irt.moments`."""
     bits = np.empty(NODES, np.int64)
@@ -89,6 +103,7 @@ def desk() -> tuple[Floats, Ints, Floats, Floats, Floats]:
 def invert(A: Floats, n: int) -> float:
     """The inverse of the leading n x n block of a symmetric matrix, in place, by sweeps; log |A|, or nan."""
     log_det = 0.0
+    wide = padded(n)
     for k in range(n):
         pivot = A[k, k]
         if not pivot > 1e-14:
@@ -96,20 +111,20 @@ def invert(A: Floats, n: int) -> float:
         log_det += np.log(pivot)
         scale = 1.0 / pivot
         A[k, k] = 1.0
-        for j in range(n):
+        for j in range(wide):
             A[k, j] *= scale
         for i in range(n):
             if i != k:
                 f = A[i, k]
                 A[i, k] = 0.0
-                for j in range(n):
+                for j in range(wide):
                     A[i, j] -= f * A[k, j]
     return log_det
 
 
 @njit(cache=True, forceinline=True)
-def enter(i: int, rows: Rows, bank: Bank, prior: Prior, at: Room) -> tuple[int, float]:
-    """Number the skills person i was asked and put their Σ^-1 into C; how many, and log |Σ| of them."""
+def enter(i: int, rows: Rows, bank: Bank, prior: Prior, at: Room) -> int:
+    """Number the skills person i was asked and put their Σ into S; how many."""
     n = 0
     for j in range(rows.start[i], rows.start[i + 1]):
         row = rows.item[j]
@@ -119,22 +134,22 @@ def enter(i: int, rows: Rows, bank: Bank, prior: Prior, at: Room) -> tuple[int, 
                 at.local[d] = n
                 at.mine[n] = d
                 n += 1
-    whole = n == len(prior.mean)
-    source = prior.precision if whole else prior.cov
     for r in range(n):
         for s in range(n):
-            at.C[r, s] = source[at.mine[r], at.mine[s]]
-    return n, prior.log_det if whole else invert(at.C, n)
+            at.S[r, s] = prior.cov[at.mine[r], at.mine[s]]
+        for s in range(n, padded(n)):
+            at.S[r, s] = 0.0
+    return n
 
 
-@njit(cache=True, forceinline=True)
+@njit(cache=True)
 def enter_all(prior: Prior, at: Room) -> None:
     """Take all skills as touched."""
     for r in range(len(prior.mean)):
         at.local[r] = r
         at.mine[r] = r
         for s in range(len(prior.mean)):
-            at.C[r, s] = prior.precision[r, s]
+            at.S[r, s] = prior.cov[r, s]
 
 
 @njit(cache=True, forceinline=True)
@@ -149,7 +164,7 @@ def gather(i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room,
     """Λ and b of person i, and Σ_j ν m0 - τ m0²/2 with m0 = a·μ0."""
     for r in range(n):
         at.b[r] = 0.0
-        for s in range(n):
+        for s in range(padded(n)):
             at.L[r, s] = 0.0
     constant = 0.0
     for j in range(rows.start[i], rows.start[i + 1]):
@@ -170,23 +185,12 @@ def gather(i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room,
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def believe(i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room, n: int) -> tuple[float, float]:
-    """Λ, b, V and δ of person i; log |Σ^-1 + Λ| and the constant of `gather`.
-
-    Sites of negative precision are dropped where the belief would not be proper with them.
-    """
-    log_det, constant = np.nan, 0.0
-    for _ in range(2):
+    """Λ, b, V and δ of person i; log |I + Σ Λ| and the constant of `gather`."""
+    if rows.start[i + 1] - rows.start[i] < 2 * n:
+        log_det = condition(i, rows, bank, sites, at, n)
         constant = gather(i, rows, bank, prior, sites, at, n)
-        for r in range(n):
-            for s in range(n):
-                at.V[r, s] = at.C[r, s] + at.L[r, s]
-        log_det = invert(at.V, n)
-        if not np.isnan(log_det):
-            break
-        for j in range(rows.start[i], rows.start[i + 1]):
-            if sites.precision[j] < 0:
-                sites.precision[j] = 0.0
-                sites.shift[j] = 0.0
+    else:
+        log_det, constant = solve(i, rows, bank, prior, sites, at, n)
     for r in range(n):
         at.delta[r] = 0.0
         for s in range(n):
@@ -195,19 +199,96 @@ def believe(i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
+def condition(i: int, rows: Rows, bank: Bank, sites: Sites, at: Room, n: int) -> float:
+    """V by one rank-one step an answer, negative precisions last; a site that leaves nothing proper is dropped."""
+    for r in range(n):
+        for s in range(padded(n)):
+            at.V[r, s] = at.S[r, s]
+    log_det = 0.0
+    for last in range(2):
+        for j in range(rows.start[i], rows.start[i + 1]):
+            tau = sites.precision[j]
+            if tau != 0.0 and (tau < 0.0) == (last == 1):
+                factor = 1.0 + tau * spread_along(rows.item[j], bank, at, n)
+                if factor < 1e-3:
+                    sites.precision[j] = 0.0
+                    sites.shift[j] = 0.0
+                else:
+                    log_det += np.log(factor)
+                    shrink(tau / factor, at, n)
+    return log_det
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", forceinline=True)
+def spread_along(row: int, bank: Bank, at: Room, n: int) -> float:
+    """Variance a'V a of one item's s, and V a into c."""
+    for r in range(padded(n)):
+        at.c[r] = 0.0
+    for t in range(bank.width[row]):
+        st, a = at.local[bank.skill[row, t]], bank.slope[row, t]
+        for r in range(padded(n)):
+            at.c[r] += a * at.V[st, r]
+    v = 0.0
+    for t in range(bank.width[row]):
+        v += bank.slope[row, t] * at.c[at.local[bank.skill[row, t]]]
+    return v
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy", forceinline=True)
+def shrink(by: float, at: Room, n: int) -> None:
+    """V - by c c'."""
+    for r in range(n):
+        f = by * at.c[r]
+        for s in range(padded(n)):
+            at.V[r, s] -= f * at.c[s]
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def solve(i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room, n: int) -> tuple[float, float]:
+    """V as an inverse, cheaper for many answers on few skills; improper precisions are dropped."""
+    log_prior = invert_prior(prior, at, n)
+    log_det, constant = np.nan, 0.0
+    for _ in range(2):
+        constant = gather(i, rows, bank, prior, sites, at, n)
+        for r in range(n):
+            for s in range(padded(n)):
+                at.V[r, s] = at.C[r, s] + at.L[r, s]
+        log_det = invert(at.V, n)
+        if not np.isnan(log_det):
+            break
+        for j in range(rows.start[i], rows.start[i + 1]):
+            if sites.precision[j] < 0:
+                sites.precision[j] = 0.0
+                sites.shift[j] = 0.0
+    return log_prior + log_det, constant
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
+def invert_prior(prior: Prior, at: Room, n: int) -> float:
+    """Σ^-1 of the skills touched into C; log |Σ| of them."""
+    whole = n == len(prior.mean)
+    for r in range(n):
+        for s in range(n):
+            at.C[r, s] = prior.precision[at.mine[r], at.mine[s]] if whole else at.S[r, s]
+        for s in range(n, padded(n)):
+            at.C[r, s] = 0.0
+    return prior.log_det if whole else invert(at.C, n)
+
+
+@njit(cache=True, error_model="numpy", forceinline=True)
 def project(row: int, bank: Bank, prior: Prior, at: Room) -> tuple[float, float]:
-    """Mean and variance of s for one item; μ, c = V a and V of its skills into the room."""
+    """Mean and variance of s for one item; μ, V a and V of its skills into the room."""
     wide = bank.width[row]
     m = v = 0.0
     for t in range(wide):
         st = at.local[bank.skill[row, t]]
         at.mu[t] = prior.mean[bank.skill[row, t]] + at.delta[st]
-        at.c[t] = 0.0
+        at.ck[t] = 0.0
         for u in range(wide):
             at.vk[t, u] = at.V[st, at.local[bank.skill[row, u]]]
-            at.c[t] += at.vk[t, u] * bank.slope[row, u]
+            at.ck[t] += at.vk[t, u] * bank.slope[row, u]
         m += bank.slope[row, t] * at.mu[t]
-        v += bank.slope[row, t] * at.c[t]
+        v += bank.slope[row, t] * at.ck[t]
     return m, max(v, 1e-10)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from irt.design import Answers, Flags
-from irt.estep import Parameters, foresee, no_sites, parameters, settle
+from irt.estep import Parameters, beliefs, foresee, no_sites, parameters, settle
 from irt.model import Floats, Items, first
 from irt.person import Sites
 
@@ -20,8 +20,7 @@ SETTLED = 1e-4  # largest change of a mean, in prior sds, at which a person's sw
 def score(items: Items, mean: Floats, cov: Floats, answers: Answers) -> tuple[Floats, Floats]:
     """Mean and sd (P, D) of every skill of every person; the prior's for a person without answers."""
     at = _checked(items, mean, cov, answers)
-    means, sds, _ = settle(answers, at, no_sites(answers), SWEEPS, SETTLED)
-    return means, sds
+    return beliefs(answers, at, settle(answers, at, no_sites(answers), SWEEPS, SETTLED))
 
 
 def log_predictive(items: Items, mean: Floats, cov: Floats, known: Answers, held_out: Answers) -> Floats:
@@ -33,7 +32,7 @@ def log_predictive(items: Items, mean: Floats, cov: Floats, known: Answers, held
         )
     at = _checked(items, mean, cov, known)
     _checked(items, mean, cov, held_out)
-    _, _, sites = settle(known, at, no_sites(known), SWEEPS, SETTLED)
+    sites = settle(known, at, no_sites(known), SWEEPS, SETTLED)
     both, is_known = _together(known, held_out)
     tau, nu = np.zeros(len(both.item)), np.zeros(len(both.item))
     tau[is_known], nu[is_known] = sites

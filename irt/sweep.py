@@ -33,7 +33,24 @@ from irt.moments import (
     graded,
     two_level,
 )
-from irt.person import Bank, Prior, Room, Rows, Sites, believe, cavity, desk, enter, leave, project, room
+from irt.person import (
+    Bank,
+    Prior,
+    Room,
+    Rows,
+    Sites,
+    believe,
+    cavity,
+    desk,
+    enter,
+    invert_prior,
+    leave,
+    padded,
+    project,
+    room,
+    shrink,
+    spread_along,
+)
 
 
 class Sums(NamedTuple):
@@ -70,9 +87,9 @@ def statistics(
     for i in range(len(rows.start) - 1):
         if rows.start[i] == rows.start[i + 1] or rows.weight[i] == 0.0:
             continue
-        n, log_prior = enter(i, rows, bank, prior, at)
+        n = enter(i, rows, bank, prior, at)
         log_det, evidence = believe(i, rows, bank, prior, sites, at, n)
-        evidence -= 0.5 * (log_prior + log_det)
+        evidence -= 0.5 * log_det
         for r in range(n):
             evidence += 0.5 * at.b[r] * at.delta[r]
         if len(population) > 0:
@@ -101,37 +118,38 @@ def statistics(
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", forceinline=True)
 def population_terms(n: int, at: Room, weigh: float, E: Floats, Q: Floats) -> None:
-    """Add e = b - Λ δ and Q = e e' - Λ + Λ V Λ of one person."""
-    e = at.c  # free between answers
+    """Add e = b - Λ δ and Q = e e' - Λ + Λ V Λ of one person; most of Λ is 0."""
+    multiply(at.L, at.V, at.LV, n)
     for r in range(n):
-        e[r] = at.b[r]
+        at.c[r] = at.b[r]
         for s in range(n):
-            e[r] -= at.L[r, s] * at.delta[s]
-            at.LV[r, s] = 0.0
-        for t in range(n):
-            if at.L[r, t] != 0.0:
-                for s in range(n):
-                    at.LV[r, s] += at.L[r, t] * at.V[t, s]
+            at.c[r] -= at.L[r, s] * at.delta[s]
+            at.VL[s, r] = at.LV[r, s]
+    multiply(at.L, at.VL, at.LV, n)
     for r in range(n):
-        E[at.mine[r]] += weigh * e[r]
-        add_row(r, n, at, weigh, e, Q[at.mine[r]])
+        here = at.mine[r]
+        E[here] += weigh * at.c[r]
+        for s in range(n):
+            Q[here, at.mine[s]] += weigh * (at.c[r] * at.c[s] - at.L[r, s] + at.LV[r, s])
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", forceinline=True)
-def add_row(r: int, n: int, at: Room, weigh: float, e: Floats, to: Floats) -> None:
-    """Add row r of e e' - Λ + Λ V Λ; most of Λ is 0."""
-    for s in range(n):
-        to[at.mine[s]] += weigh * (e[r] * e[s] - at.L[r, s])
+def multiply(sparse: Floats, full: Floats, product: Floats, n: int) -> None:
+    """The product of two leading n x n blocks, the first mostly zeros."""
+    for r in range(n):
+        for s in range(padded(n)):
+            product[r, s] = 0.0
         for t in range(n):
-            if at.L[t, s] != 0.0:
-                to[at.mine[s]] += weigh * at.LV[r, t] * at.L[t, s]
+            if sparse[r, t] != 0.0:
+                for s in range(padded(n)):
+                    product[r, s] += sparse[r, t] * full[t, s]
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
 def add_two_level(row: int, wide: int, k: int, weigh: float, v: float, at: Room, x: Floats, sums: Sums) -> None:
     """Add a two-level answer; its gradient is left in x."""
     G, H, B = sums.gradient, sums.curvature, sums.crossed
-    mu, c, out = at.mu, at.c, at.out
+    mu, c, out = at.mu, at.ck, at.out
     x[:] = 0.0
     x[k] = out[HI]
     G[row, k] += weigh * x[k]
@@ -150,7 +168,7 @@ def add_two_level(row: int, wide: int, k: int, weigh: float, v: float, at: Room,
 @njit(cache=True, error_model="numpy", forceinline=True)
 def loading_information(t: int, u: int, v: float, at: Room) -> float:
     """E[w θ_t θ_u] of one answer."""
-    mu, c, out = at.mu, at.c, at.out
+    mu, c, out = at.mu, at.ck, at.out
     spread = at.vk[t, u] - c[t] * c[u] / v + mu[t] * mu[u]
     return out[W0] * spread + out[W1] * (mu[t] * c[u] + c[t] * mu[u]) + out[W2] * c[t] * c[u]
 
@@ -159,7 +177,7 @@ def loading_information(t: int, u: int, v: float, at: Room) -> float:
 def add_graded(row: int, y: int, wide: int, k: int, weigh: float, v: float, at: Room, x: Floats, sums: Sums) -> None:
     """Add an answer at any level; its gradient is left in x."""
     G, H, B = sums.gradient, sums.curvature, sums.crossed
-    mu, c, out = at.mu, at.c, at.out
+    mu, c, out = at.mu, at.ck, at.out
     hi, lo = k + y - 1, k + y
     has_lo = lo < len(x)
     x[:] = 0.0
@@ -201,7 +219,7 @@ def settle(
     at, space = room(skills, bank.skill.shape[1]), desk()
     old = np.zeros(skills)
     for i in range(len(rows.start) - 1):
-        n, _ = enter(i, rows, bank, prior, at)
+        n = enter(i, rows, bank, prior, at)
         for sweep in range(sweeps + 1):
             believe(i, rows, bank, prior, sites, at, n)
             change = 1.0 if sweep == 0 and n > 0 else 0.0
@@ -212,7 +230,8 @@ def settle(
                 break
             for j in range(rows.start[i], rows.start[i + 1]):
                 refresh(j, rows, bank, prior, sites, at, n, space)
-        everywhere(n, prior, at, means[i], sds[i])
+        if len(means) > 0:
+            everywhere(n, prior, at, means[i], sds[i])
         leave(n, at)
 
 
@@ -226,18 +245,10 @@ def refresh(j: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room
     tau = 1.0 / at.out[VARIANCE] - 1.0 / vc
     nu = at.out[MEAN] / at.out[VARIANCE] - mc / vc
     sites.precision[j], sites.shift[j] = tau, nu
-    gain, shrink = (at.out[MEAN] - m) / v, (v - at.out[VARIANCE]) / (v * v)
+    spread_along(row, bank, at, n)
     for r in range(n):
-        at.c[r] = 0.0
-    for t in range(bank.width[row]):
-        st = at.local[bank.skill[row, t]]
-        for r in range(n):
-            at.c[r] += bank.slope[row, t] * at.V[st, r]
-    for r in range(n):
-        at.delta[r] += at.c[r] * gain
-        f = shrink * at.c[r]
-        for s in range(n):
-            at.V[r, s] -= f * at.c[s]
+        at.delta[r] += at.c[r] * (at.out[MEAN] - m) / v
+    shrink((v - at.out[VARIANCE]) / (v * v), at, n)
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -245,6 +256,7 @@ def everywhere(n: int, prior: Prior, at: Room, mean: Floats, sd: Floats) -> None
     """Mean and sd of all skills from the belief over those touched."""
     skills = len(prior.mean)
     if n < skills:  # regress on the skills touched: R = Σ_dU Σ_UU^-1
+        invert_prior(prior, at, n)
         for d in range(skills):
             if at.local[d] < 0:
                 mean[d], sd[d] = regress(d, n, prior, at)
@@ -275,7 +287,7 @@ def foresee(rows: Rows, bank: Bank, prior: Prior, sites: Sites, log_p: Floats) -
     """Log P of each answer under the belief that the person's other answers' sites imply."""
     at, space = room(len(prior.mean), bank.skill.shape[1]), desk()
     for i in range(len(rows.start) - 1):
-        n, _ = enter(i, rows, bank, prior, at)
+        n = enter(i, rows, bank, prior, at)
         believe(i, rows, bank, prior, sites, at, n)
         for j in range(rows.start[i], rows.start[i + 1]):
             m, v = project(rows.item[j], bank, prior, at)
