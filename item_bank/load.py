@@ -124,7 +124,8 @@ def load(folder: Path | None = None, *, shelf: str = "items") -> Bank:
 def skill_faults(file: Path, lines: Lines, item: Item, tree: SkillTree) -> Iterator[str]:
     for skill in item.skills:
         if skill not in tree.skills:
-            yield f"{at(file, lines, ('skills', skill))}: skills: there is no skill {skill!r}{maybe(skill, tree.skills)}"
+            where = at(file, lines, ("skills", skill))
+            yield f"{where}: skills: there is no skill {skill!r}{maybe(skill, tree.skills)}"
 
 
 # -- YAML with line numbers --------------------------------------------------------------------------
@@ -165,9 +166,14 @@ def read(file: Path, kind: TypeAdapter[Any], faults: list[str]) -> tuple[Any, Li
 def positions(node: yaml.Node, place: Where = ()) -> Iterator[tuple[Where, int]]:
     yield place, node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
+        names: set[str] = set()
         for key, value in node.value:
-            yield from positions(value, (*place, key.value))
-            yield (*place, key.value), key.start_mark.line + 1
+            name = str(key.value)
+            if name in names:  # YAML would keep the last without a word
+                raise yaml.MarkedYAMLError(problem=f"{name!r} stands twice", problem_mark=key.start_mark)
+            names.add(name)
+            yield from positions(value, (*place, name))
+            yield (*place, name), key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield from positions(value, (*place, number))

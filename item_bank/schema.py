@@ -32,6 +32,7 @@ StudyLevel = Literal[
 ]
 Letter = Annotated[str, Field(pattern=r"^[a-z]$")]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LONGEST_TEXT = 4000  # characters of a text that is checked for limits: an author's expression may take their square
 
 
 class UnreadableResponseError(ValueError):
@@ -182,7 +183,7 @@ class Constraint(Strict):
         checks: dict[str, bool] = {
             "words_at_least": self.words_at_least is not None and words >= self.words_at_least,
             "words_at_most": self.words_at_most is not None and words <= self.words_at_most,
-            "sentences": self.sentences == len(re.findall(r"[^.!?]*\w[^.!?]*(?:[.!?]+|$)", text)),
+            "sentences": self.sentences == sum(bool(re.search(r"\w", part)) for part in re.split(r"[.!?]+", text)),
             "lines": self.lines == len(lines),
             "includes": self.includes is not None and self.includes.casefold() in low,
             "excludes": self.excludes is not None and self.excludes.casefold() not in low,
@@ -215,6 +216,8 @@ class Follow(ItemBase):
 
     def score(self, response: Response) -> int:
         text = one(response, "text")
+        if len(text) > LONGEST_TEXT:
+            raise UnreadableResponseError(f"text: {len(text)} characters, but at most {LONGEST_TEXT} are read.")
         return max(0, 2 - sum(not limit.kept(text) for limit in self.constraints))
 
 
@@ -365,8 +368,9 @@ def read_plain_number(tidy: str) -> float | None:
 
 
 def plain(text: str, *, keep_case: bool = False) -> str:
-    """One spelling for what reads the same: composed letters, single spaces, no closing stop."""
-    tidy = " ".join(unicodedata.normalize("NFC", text).replace("’", "'").split()).strip(" .!?")
+    """One spelling for what reads the same: composed letters, nothing invisible, single spaces, no closing stop."""
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    tidy = " ".join(unicodedata.normalize("NFC", seen).replace("’", "'").split()).strip(" .!?")
     return tidy if keep_case else tidy.casefold()
 
 
