@@ -84,7 +84,10 @@ def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Wal
     began = datetime.now(UTC) - timedelta(days=1)
     with store.writing(engine) as db:
         scales.keep_up(db, bank, began)
-        cohorts = [cohort(db, bank, name, people // len(ROLES), began, rng, step) for name in ROLES]
+        each = people // len(ROLES)
+        cohorts = [
+            cohort(db, bank, ROLES[n], range(n * each, n * each + each), began, rng, step) for n in range(len(ROLES))
+        ]
     with store.writing(engine) as db:
         seen = measured(db, cohorts, bank)
         known = decided(db, cohorts, bank, rng)
@@ -97,17 +100,19 @@ def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Wal
 
 
 def cohort(
-    db: Session, bank: Bank, file: str, count: int, began: datetime, rng: np.random.Generator, step: Callable[[], None]
-) -> Cohort:
+    db: Session, bank: Bank, file: str, numbers: range, began: datetime, rng: np.random.Generator,
+    step: Callable[[], None],
+) -> Cohort:  # fmt: skip
     """A role, its simulated people, and a link that a visitor may use."""
     form = read_form(EXAMPLES / file, RoleForm)
     role = Role(at=began, name=form.name, body=form.model_dump(mode="json"))
     db.add(role)
-    truth = rehearsal.world(scales.of(scales.latest(db)), count, rng)
-    invitation = sitting.invite(db, role, now=began, uses=count, name="simulated cohort")
+    truth = rehearsal.world(scales.of(scales.latest(db)), len(numbers), rng)
+    invitation = sitting.invite(db, role, now=began, uses=len(numbers), name="simulated cohort")
     seats = []
-    for person in range(count):
-        seats.append(rehearsal.sit(db, invitation, truth, person, bank, demand={}, now=began, rng=rng))
+    for person, number in enumerate(numbers):
+        name = f"Simulated {number + 1}"
+        seats.append(rehearsal.sit(db, invitation, truth, person, bank, demand={}, now=began, rng=rng, name=name))
         step()
     sitting.invite(db, role, now=datetime.now(UTC), uses=OPEN_USES)
     return Cohort(role, truth, seats)

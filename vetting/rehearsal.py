@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from irt.belief import Belief, answers, solve
 from irt.model import Floats, Ints, Items
+from irt.population import Population
 from irt.selection import Pool, scan
 from irt.simulation import respond
 from irt.timing import OMEGA, SIGMA, Pace, expected_minutes, simulate_minutes
@@ -27,7 +28,7 @@ from vetting import sitting
 from vetting.evidence import graded
 from vetting.records import Invitation, Json, Question, Sitting
 from vetting.scale import Scale
-from vetting.sitting import read_aim
+from vetting.sitting import read_aim, wanted
 
 RATER = "simulated"
 
@@ -61,12 +62,10 @@ def possible_items(items: Items, rng: np.random.Generator) -> Items:
 
 def sit(
     db: Session, invitation: Invitation, truth: World, person: int, bank: Bank, *, demand: Json, now: datetime,
-    rng: np.random.Generator,
+    rng: np.random.Generator, name: str = "Simulated",
 ) -> Sitting:  # fmt: skip
     """One simulated person from invitation to end, through the same functions as a real one."""
-    seat = sitting.begin(
-        db, invitation, name=f"Simulated {person + 1}", extra_time=1.0, demand=demand, now=now, rng=rng, simulated=True
-    )
+    seat = sitting.begin(db, invitation, name=name, extra_time=1.0, demand=demand, now=now, rng=rng, simulated=True)
     scale = scales.of(seat.calibration)
     while isinstance(step := sitting.next_step(db, seat, bank, now), Question):
         row = scale.items.position[step.item_id]
@@ -93,24 +92,32 @@ class Comparison:
 
 
 def compare(seats: list[Sitting], truth: World, bank: Bank, z: float) -> Comparison:
-    """What the same simulated people would have needed with fixed forms of the same bank, scored alike.
+    """What the same simulated people would have needed with fixed forms of the same bank.
 
     "conventional" takes the role's skills in turn, middling difficulty first; "best possible" is the best
-    order for all that does not look at the answers, with the same eye for minutes and correlations.
+    order for all that does not look at the answers, with the same eye for minutes and correlations. Both are
+    scored as the adaptive test is; "one skill at a time" is the conventional form with each skill scored alone.
     """
     scale = scales.of(seats[0].calibration)
-    forms = {"conventional": conventional_form(scale, seats[0], bank), "best possible": best_form(scale, seats[0])}
+    usual, best = conventional_form(scale, seats[0], bank), best_form(scale, seats[0])
+    alone = Population(scale.population.mean, np.zeros((len(scale.population), 1)), np.ones(len(scale.population)))
+    forms = {
+        "one skill at a time": (usual, alone), "conventional": (usual, scale.population),
+        "best possible": (best, scale.population),
+    }  # fmt: skip
     measured = [measure(seat, truth, person, scale, z) for person, seat in enumerate(seats)]
-    aim = read_aim(seats[0].aim, scale)
+    weight = read_aim(seats[0].aim, scale).weight
 
-    def needs(order: Ints, person: int) -> tuple[float, int, float]:
-        length, reached = until(order, truth.levels[person], scale, aim.weight, measured[person].sd)
+    def needs(order: Ints, prior: Population, person: int) -> tuple[float, int, float]:
+        goal = float(weight @ np.log(measured[person].sd))
+        length, reached = until(order, truth.levels[person], scale, prior, weight, goal)
         return float(truth.minutes[person][order[:length]].sum()), length, reached
 
+    people = range(len(seats))
     return Comparison(
         minutes=np.array([seen.minutes for seen in measured]),
         questions=np.array([seen.questions for seen in measured]),
-        fixed={name: np.array([needs(order, p) for p in range(len(seats))]) for name, order in forms.items()},
+        fixed={name: np.array([needs(*form, p) for p in people]) for name, form in forms.items()},
         inside=np.concatenate([seen.inside for seen in measured]),
     )
 
@@ -132,7 +139,7 @@ def best_form(scale: Scale, seat: Sitting) -> Ints:
     """The best order of the bank if nothing may depend on the answers: most expected hinge per minute first."""
     aim = read_aim(seat.aim, scale)
     belief = Belief(scale.population.mean, scale.population.cov)
-    open_items = np.ones(len(scale.items.ids), dtype=bool)
+    open_items = wanted(scale.parameters, aim)
     minutes = expected_minutes(scale.intensity, Pace(), spread=scale.sd_intensity)
     order: list[int] = []
     while open_items.any():
@@ -167,13 +174,12 @@ def measure(seat: Sitting, truth: World, person: int, scale: Scale, z: float) ->
     return Measured(float(truth.minutes[person][asked].sum()), len(asked), posterior.sd, inside)
 
 
-def until(order: Ints, level: Ints, scale: Scale, weight: Floats, sd: Floats) -> tuple[int, float]:
-    """How many items of the order make the weighted mean log standard error as small; by bisection."""
-    goal = weight @ np.log(sd)
+def until(order: Ints, level: Ints, scale: Scale, prior: Population, weight: Floats, goal: float) -> tuple[int, float]:
+    """How many items of the order bring the weighted mean log standard error down to a goal; by bisection."""
 
     def precise(length: int) -> bool:
         rows = order[:length]
-        seen = solve(scale.population, answers(scale.parameters.rows(rows), level[rows], scale.blur[rows]))
+        seen = solve(prior, answers(scale.parameters.rows(rows), level[rows], scale.blur[rows]))
         return bool(weight @ np.log(seen.sd) <= goal)
 
     low, high = 0, len(order)
