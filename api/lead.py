@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from api import views
 from api.deps import DB, House, Now, Ours, page
-from api.recruiter import Form, Staff, frame, shown_name
+from api.forms import Form
+from api.recruiter import Staff, frame, shown_name
 from assignment.projection import SURE
-from vetting import staffing
+from vetting import programs, staffing
 from vetting.dossier import NINETY
 from vetting.messages import QueueForm
 from vetting.records import Applicant, Json, PlanRecord, Program, Wish
@@ -35,8 +36,8 @@ def home(request: Request, db: DB, ours: Ours, who: Staff) -> Response:
 
 
 def summary(program: Program) -> dict[str, Any]:
-    plan = staffing.previous(program)
-    queues = staffing.queues_of(program)
+    plan = programs.previous(program)
+    queues = programs.queues_of(program)
     short = [queue["name"] for queue in plan.body["queues"] if queue["missing"] > 0] if plan else []
     filled = overall(plan.body["queues"]) if plan else {"filled": None, "filled_low": None, "filled_high": None}
     return {
@@ -77,7 +78,7 @@ def program_or_404(db: Session, number: int) -> Program:
 @router.get("/lead/{number}/queues")
 def queues(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Response:
     program = program_or_404(db, number)
-    asked = staffing.queues_of(program)
+    asked = programs.queues_of(program)
     context = {
         **frame("lead", who, db, ours),
         "program": {"name": program.name, "plan_url": f"/lead/{number}", "deadline": None},
@@ -107,8 +108,8 @@ def plan(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Respo
 
 
 def plan_page(request: Request, db: Session, ours: House, who: str, program: Program, trouble: str = "") -> Response:
-    record = staffing.previous(program)
-    experts = {str(person.id): person for person in staffing.experts(db)}
+    record = programs.previous(program)
+    experts = {str(person.id): person for person in programs.experts(db)}
     body: Json = record.body if record else {}
     rows = people(db, program, body, experts)
     at = int(raw) if (raw := request.query_params.get("page", "1")).isdigit() and int(raw) > 0 else 1
@@ -117,7 +118,7 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
         "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues"},
         "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else
-                  [{"id": queue.name, "name": queue.name} for queue in staffing.queues_of(program)],
+                  [{"id": queue.name, "name": queue.name} for queue in programs.queues_of(program)],
         "supply": [views.supply_row(row, ours.bank) for row in body.get("supply", [])],
         "people": rows[(at - 1) * PAGE : at * PAGE],
         "vet_next": [
@@ -145,7 +146,7 @@ def people(db: Session, program: Program, body: Json, experts: Mapping[str, Appl
     seats: dict[str, list[Json]] = {}
     for row in body.get("hours", []):
         seats.setdefault(row["expert"], []).append(row)
-    wishes = staffing.wishes(db, program)
+    wishes = programs.wishes(db, program)
     order = sorted(experts, key=lambda key: (-sum(row["hours"] for row in seats.get(key, [])), int(key)))
     return [person_row(experts[key], seats.get(key, []), wishes, body) for key in order]
 
@@ -158,7 +159,7 @@ def person_row(person: Applicant, seats: list[Json], wishes: list[Wish], body: J
     hour = body.get("one_more_hour", {}).get(str(person.id), 0.0)
     return {
         "id": str(person.id), "name": shown_name(person), "url": dossier_url(person),
-        "hours": sum(row["hours"] for row in seats), "of_hours": staffing.offer(person).hours,
+        "hours": sum(row["hours"] for row in seats), "of_hours": programs.offer(person).hours,
         "why": [reason(row) for row in seats] + ([f"One more hour brings at most {hour:,.0f}."] if hour else []),
         "seats": by_queue, "pinned": {wish.queue for wish in mine if wish.kind == "pin"},
         "barred": {wish.queue for wish in mine if wish.kind == "bar"},
@@ -242,11 +243,11 @@ def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: in
 
 def set_wishes(db: Session, program: Program, kind: str, wished: set[tuple[str, ...]], now: Any) -> None:  # noqa: ANN401
     """The wishes of a kind become exactly those given; what is no longer wished is freed."""
-    held = {(str(wish.applicant_id), wish.queue) for wish in staffing.wishes(db, program) if wish.kind == kind}
+    held = {(str(wish.applicant_id), wish.queue) for wish in programs.wishes(db, program) if wish.kind == kind}
     for person, queue in sorted(wished - held):
         db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind=kind))
     db.flush()
-    still = {(str(wish.applicant_id), wish.queue) for wish in staffing.wishes(db, program) if wish.kind == kind}
+    still = {(str(wish.applicant_id), wish.queue) for wish in programs.wishes(db, program) if wish.kind == kind}
     for person, queue in sorted(still - wished):
         db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind="free"))
     db.flush()

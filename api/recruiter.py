@@ -13,12 +13,11 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.datastructures import FormData
 
 from api import views
-from api.applicant import form_of, said_of, text_of
 from api.auth import is_staff_key, sign
 from api.deps import DB, House, Now, Ours, page
+from api.forms import Form, said_of, text_of
 from vetting import decision, dossier, sitting
 from vetting import scale as scales
 from vetting.dossier import CLEARS, Dossier
@@ -63,7 +62,6 @@ def staff(request: Request) -> str:
 
 
 Staff = Annotated[str, Depends(staff)]
-Form = Annotated[FormData, Depends(form_of)]
 
 
 def frame(here: str, who: str, db: Session, ours: House) -> dict[str, Any]:

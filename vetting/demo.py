@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from item_bank.load import Bank, load
-from vetting import decision, dossier, rehearsal, sitting, staffing, store
+from vetting import decision, dossier, programs, rehearsal, sitting, staffing, store
 from vetting import scale as scales
 from vetting.dossier import NINETY, Dossier
 from vetting.messages import AvailabilityForm, DecisionForm, ProgramForm, RoleForm, read_form
@@ -155,12 +155,12 @@ def staffed(engine: Engine, bank: Bank, seed: int) -> Json:
     """A plan for the example program; then the same people sit once without and once with its demand."""
     now = datetime.now(UTC)
     with store.writing(engine) as db:
-        program = staffing.keep_program(db, read_form(EXAMPLES / PROGRAM, ProgramForm), now)
+        program = programs.keep_program(db, read_form(EXAMPLES / PROGRAM, ProgramForm), now)
         clock = perf_counter()
         plan = staffing.make_plan(db, program, now).body
         seconds = perf_counter() - clock
-        experts = len(staffing.experts(db))
-    favoured = staffing.demand_of(plan)
+        experts = len(programs.experts(db))
+    favoured = programs.demand_of(plan)
     before, after = (loop(engine, bank, seed, demand) for demand in ({}, favoured))
     return {
         "program": program_name(), "queues": plan["queues"], "value": plan["value"], "gap": plan["gap"],

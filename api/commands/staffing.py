@@ -31,15 +31,15 @@ def add_program(
     database: Database = DATABASE,
 ) -> None:
     """Add a program; for one that exists, its queues get the new wording."""
-    from vetting import staffing, store
+    from vetting import programs, store
     from vetting.messages import ProgramForm, read_form
 
     engine, bank = opened(database)
     form = read_form(file, ProgramForm)
     for queue in form.queues:
-        staffing.known_skills({*queue.skills, *queue.bars}, bank.tree.skills, f"queue {queue.name!r}")
+        programs.known_skills({*queue.skills, *queue.bars}, bank.tree.skills, f"queue {queue.name!r}")
     with store.writing(engine) as db:
-        staffing.keep_program(db, form, datetime.now(UTC))
+        programs.keep_program(db, form, datetime.now(UTC))
     out.print(f"program [bold]{form.name}[/] with {len(form.queues)} queues")
 
 
@@ -71,7 +71,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Staff a program: who works where and why, what is short, whom to vet next. The plan is kept."""
-    from vetting import staffing, store
+    from vetting import programs, staffing, store
 
     engine, _ = opened(database)
     with store.writing(engine) as db:
@@ -79,7 +79,7 @@ def plan(
         if as_json:
             print_json(record.body)
         else:
-            tell(record, staffing.names(staffing.experts(db)))
+            tell(record, programs.names(programs.experts(db)))
 
 
 def program_named(db: Session, name: str) -> Program:

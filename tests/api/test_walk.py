@@ -36,10 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Page]:
     """A page that fails the test on any console error or uncaught exception."""
-    context = chromium.new_context(viewport=WIDE)
+    context = chromium.new_context(viewport=WIDE, bypass_csp=SHOTS is not None)  # taking a picture adds a style
     opened = context.new_page()
     wrong: list[str] = []
-    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    opened.on("console", lambda said: wrong.append(f"{said.text} at {said.location} on {opened.url}") if said.type == "error" else None)
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     yield opened
     context.close()

@@ -1,0 +1,55 @@
+"""What came in a form, and how a page goes on from it, with htmx or without."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import FormData
+
+from item_bank.schema import UnreadableResponseError
+
+LONGEST_ANSWER = 20_000  # characters in one field
+HOUSEKEEPING = {"act", "question_id", "request_id"}
+
+
+async def form_of(request: Request) -> FormData:
+    return await request.form()
+
+
+Form = Annotated[FormData, Depends(form_of)]
+
+
+def text_of(form: FormData, field: str) -> str:
+    value = form.get(field, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def said_of(form: FormData) -> dict[str, str | list[str]]:
+    """What was typed, by field: one text, or a list where a field came several times."""
+    said: dict[str, str | list[str]] = {}
+    for field in form:
+        if field in HOUSEKEEPING:
+            continue
+        values = [value[:LONGEST_ANSWER] for value in form.getlist(field) if isinstance(value, str)]
+        said[field] = values[0] if len(values) == 1 else values
+    return said
+
+
+def trouble(wrong: UnreadableResponseError) -> tuple[str, str]:
+    """A field and a sentence for the applicant."""
+    field, _, words = str(wrong).partition(": ")
+    return field, {"nothing was filled in.": "Fill this in, or skip the question."}.get(words, words)
+
+
+def by_htmx(request: Request) -> bool:
+    return request.headers.get("hx-request") == "true"
+
+
+def on_to(request: Request, url: str) -> Response:
+    """Another page: a redirect, also where htmx asked for a fragment."""
+    if by_htmx(request):
+        return Response(headers={"HX-Redirect": url})
+    return RedirectResponse(url, HTTPStatus.SEE_OTHER)

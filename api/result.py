@@ -1,0 +1,138 @@
+"""The end of a sitting: what was shown and how surely, appeal, download, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api import views
+from api.deps import DB, House, Now, Ours, page
+from api.forms import Form, said_of, text_of
+from api.links import Mine
+from item_bank.schema import Item
+from vetting import decision, dossier, sitting
+from vetting import scale as scales
+from vetting.evidence import belief
+from vetting.messages import RoleForm
+from vetting.records import Appeal, Json, Question, Sitting
+
+router = APIRouter()
+MATTERED = 5  # answers shown as those that mattered most
+
+
+@router.get("/s/{token}/result")
+def result(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine) -> Response:
+    if mine.ending is None:
+        return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+    return result_page(request, db, ours, now, token, mine)
+
+
+def result_page(
+    request: Request, db: Session, ours: House, now: datetime, token: str, mine: Sitting,
+    said: Mapping[str, Any] | None = None, errors: Sequence[tuple[str, str]] = (),
+) -> Response:  # fmt: skip
+    assert mine.ending is not None  # noqa: S101 -- callers looked
+    form = RoleForm.model_validate(mine.invitation.role.body)
+    scale = scales.of(mine.calibration)
+    person = dossier.dossier(mine.applicant, form, scale, ours.bank, mine.calibration_id, now)
+    mattered = dossier.evidence_of(mine.applicant, form, scale, ours.bank, now)[:MATTERED]
+    decided = mine.applicant.decisions[-1] if mine.applicant.decisions else None
+    appealed = db.scalar(select(Appeal.at).where(Appeal.sitting_id == mine.id).order_by(Appeal.id.desc()).limit(1))
+    context = {
+        "subject": form.name, "invitation": {"asked_by": ours.settings.organisation, "role": form.name},
+        "finished": mine.ending.at, "questions": person.answered, "minutes": person.minutes,
+        "skills": [
+            views.skill_bar(skill, scale.population, scale.skills.position[skill.skill]) for skill in person.skills
+        ],
+        "evidence": [views.evidence_chip(piece, ours.bank, for_applicant=True) for piece in mattered],
+        "decision": views.decision(decided) if decided else None, "next_steps": next_steps(ours, decided is not None),
+        "retake": "", "appeal_action": f"/s/{token}/appeal", "download_url": f"/s/{token}/data.json",
+        "delete_action": f"/s/{token}/delete", "appealed": appealed, "said": said, "errors": list(errors),
+        "versions": [f"scale {mine.calibration_id}"],
+    }  # fmt: skip
+    return page(request, "applicant/result.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+def next_steps(ours: House, decided: bool) -> list[tuple[str, str]]:  # noqa: FBT001 -- one caller, by name
+    who = ours.settings.organisation
+    if decided:
+        return [("Now", "You can appeal below if you think something was overlooked.")]
+    return [
+        ("Next", f"A person at {who} looks at this page's numbers and the answers behind them, and decides."),
+        ("Then", "The decision and its reason appear here. Keep the link of this page."),
+    ]
+
+
+@router.post("/s/{token}/appeal")
+def appeal(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+    words = text_of(form, "text")
+    if len(words) < 3 and mine.ending is not None:
+        return result_page(
+            request, db, ours, now, token, mine, said_of(form), [("appeal", "Say what should be looked at again.")]
+        )
+    decision.appeal(db, mine, words, now)
+    return RedirectResponse(f"/s/{token}/result", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/s/{token}/data.json")
+def download(ours: Ours, now: Now, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- the link is the key
+    headers = {"Content-Disposition": 'attachment; filename="assay-data.json"'}
+    return JSONResponse(everything(mine, ours, now), headers=headers)
+
+
+def everything(mine: Sitting, ours: House, now: datetime) -> Json:
+    """All that is kept about the applicant, keys of open questions left out."""
+    person = mine.applicant
+    scale = scales.of(mine.calibration)
+    known = belief(person, scale, now)
+    return {
+        "name": person.name,
+        "sittings": [
+            {
+                "role": one.invitation.role.name, "began": one.at.isoformat(), "consent": one.consent,
+                "extra_time": one.extra_time, "ended": one.ending.reason if one.ending else None,
+                "questions": [said_about(asked, ours.bank.items.get(asked.item_id)) for asked in one.questions],
+            }
+            for one in person.sittings
+        ],
+        "estimates": {
+            skill: {"mean": round(float(known.mean[d]), 4), "sd": round(float(known.sd[d]), 4)}
+            for d, skill in enumerate(scale.skills.ids)
+        },
+        "decisions": [{"verdict": d.verdict, "reason": d.reason, "at": d.at.isoformat()} for d in person.decisions],
+    }  # fmt: skip
+
+
+def said_about(question: Question, item: Item | None) -> Json:
+    said = question.answer
+    return {
+        "asked": question.at.isoformat(), "title": item.title if item else question.item_id,
+        "why": question.why["skills"], "answer": said.response if said else None,
+        "seconds": said.seconds if said else None,
+        "grades": [{"rater": grade.rater, "level": grade.level} for grade in said.grades] if said else [],
+    }  # fmt: skip
+
+
+@router.post("/s/{token}/delete")
+def delete(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+    if form.get("confirm") != "yes":
+        return result_page(
+            request,
+            db,
+            ours,
+            now,
+            token,
+            mine,
+            None,
+            [("confirm", "Tick the box to confirm that your data is to be deleted.")],
+        )
+    sitting.end(db, mine, "erased", now)
+    decision.erase(db, mine.applicant, now)
+    return RedirectResponse(f"/s/{token}/result", HTTPStatus.SEE_OTHER)

@@ -1,0 +1,202 @@
+"""What a plan says, by id: hours and reasons, what is short and at what price, whom to vet next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from assignment import explain
+from assignment.plan import Plan
+from assignment.projection import PRODUCE, ROLES, clearing_each_bar
+from assignment.vet_next import vet_next
+from vetting.records import Json
+from vetting.scene import Scene, speaks
+
+VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
+LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
+
+
+def closed(setting: Scene) -> list[str]:
+    """Queues that no one may produce or review on, with the bar that shuts them and the best anyone reaches."""
+    people = explain.eligible_people(setting.problem)
+    alone = clearing_each_bar(setting.means, setting.sds, setting.bars)
+    said = []
+    for q, queue in enumerate(setting.queues):
+        if people[q, 0] > 0 and (people[q, 1] > 0 or queue.reviews == 0):
+            continue
+        doing = "make" if people[q, 0] == 0 else "review"
+        hardest = [setting.scale.skills.ids[k] for k in np.flatnonzero(alone[q] == 0)]
+        which = (
+            f"the bar on {', '.join(hardest)} is cleared by no one"
+            if hardest
+            else "no one clears all bars and speaks the language"
+        )
+        said.append(
+            f"Queue {queue.name!r}: nobody may {doing} its units: {which} with the needed certainty of 90 %. "
+            f"Maybe lower the bar to {reachable(setting, q):.1f}, or vet more people."
+        )
+    return said
+
+
+def reachable(setting: Scene, q: int) -> float:
+    """A bar that the third-best expert would clear on the skill that shuts the queue most."""
+    floors = setting.means - 1.2816 * setting.sds
+    rows = np.flatnonzero(~np.isnan(setting.bars[q]))
+    if len(rows) == 0:
+        return 0.0
+    lack = [np.sort(floors[:, k])[-min(3, len(floors))] - setting.bars[q, k] for k in rows]
+    worst = rows[int(np.argmin(lack))]
+    return float(np.floor(10 * np.sort(floors[:, worst])[-min(3, len(floors))]) / 10)
+
+
+def body(setting: Scene, plan: Plan) -> Json:
+    """Everything a page or a file says about the plan, by id."""
+    problem = setting.problem
+    short = {shortage.queue: shortage for shortage in explain.shortages(problem, plan)}
+    missing = explain.unmet(problem, plan)
+    vet = invitations(setting, plan)
+    weights = explain.skill_demand(problem, plan, setting.weights, setting.bars)
+    return {
+        "value": plan.value,
+        "bound": plan.bound,
+        "gap": plan.gap,
+        "status": plan.status,
+        "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e)],
+        "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
+        "closed": closed(setting),
+        "demand": {setting.scale.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
+        "worth_missing": float(sum(shortage.worth for shortage in short.values())),
+        "vet_next": vet,
+        "supply": supply(setting, plan, vet),
+        "one_more_hour": {setting.axis.ids[e]: float(w) for e, w in enumerate(explain.one_more_hour(plan)) if w > 0.01},
+        "broken": broken(setting, plan),
+    }
+
+
+def seats(setting: Scene, plan: Plan, e: int) -> list[Json]:
+    """Where an expert works, why there, and what the second choice would cost."""
+    said = []
+    for choice in explain.choices(setting.problem, plan, e):
+        if choice.hours < LEAST_HOURS:
+            continue
+        queue = setting.queues[choice.queue]
+        said.append(
+            {
+                "expert": setting.axis.ids[e],
+                "queue": queue.name,
+                "role": ROLES[choice.role],
+                "hours": choice.hours,
+                "worth": choice.worth,
+                "second_worth": choice.second_worth,
+                "moving_costs": choice.moving_costs,
+                "second": None
+                if choice.second is None
+                else {"queue": setting.queues[choice.second[0]].name, "role": ROLES[choice.second[1]]},
+                "acceptance": float(setting.projection.acceptance[e, choice.queue]),
+                "acceptance_low": float(setting.projection.acceptance_low[e, choice.queue]),
+                "acceptance_high": float(setting.projection.acceptance_high[e, choice.queue]),
+                "minutes": float(setting.projection.minutes[e, choice.queue]),
+                "strongest": strongest(setting, e, choice.queue),
+            }
+        )
+    return said
+
+
+def strongest(setting: Scene, e: int, q: int) -> str:
+    """The queue's skill on which this person stands out most from the other experts."""
+    rows = np.flatnonzero(setting.weights[q] > 0)
+    ahead = setting.means[e, rows] - setting.means[:, rows].mean(axis=0)
+    best: str = setting.scale.skills.ids[rows[int(np.argmax(ahead))]]
+    return best
+
+
+def queue_view(setting: Scene, plan: Plan, q: int, missing: float, shortage: explain.Shortage | None) -> Json:
+    queue = setting.queues[q]
+    people = explain.eligible_people(setting.problem)[q]
+    return {
+        "name": queue.name,
+        "units": queue.units,
+        "accepted": queue.units - missing,
+        "missing": missing,
+        "sd": spread(setting, plan, q),
+        "value": queue.value,
+        "due": str(queue.due) if queue.due else None,
+        "people": {role: int(count) for role, count in zip(ROLES, people, strict=True)},
+        "held_back_by": shortage.held_back_by if shortage else None,
+        "worth": shortage.worth if shortage else 0.0,
+        "newcomer": {
+            role: None if shortage is None or np.isnan(price) else float(price)
+            for role, price in zip(ROLES, shortage.prices if shortage else (np.nan,) * 3, strict=True)
+        },
+    }
+
+
+def invitations(setting: Scene, plan: Plan) -> list[Json]:
+    """Whom to vet next, and in what; the best twenty."""
+    languages = speaks(setting.experts, setting.queues)
+    found = vet_next(
+        setting.problem,
+        plan,
+        setting.projection,
+        setting.means,
+        setting.sds,
+        setting.bars,
+        pay=setting.pay,
+        vetting_cost=np.full(len(setting.scale.skills.ids), VETTING_COST),
+        open_to=np.repeat(languages[:, :, None], len(ROLES), axis=2),
+    )
+    return [
+        {
+            "expert": setting.axis.ids[found.expert[i]],
+            "queue": setting.queues[found.queue[i]].name,
+            "role": ROLES[found.role[i]],
+            "skills": [setting.scale.skills.ids[k] for k in np.flatnonzero(found.skills[i])],
+            "chance": float(found.chance[i]),
+            "hours": float(found.hours[i]),
+            "gain": float(found.gain[i]),
+        }
+        for i in range(min(20, len(found.expert)))
+    ]
+
+
+def supply(setting: Scene, plan: Plan, vet: Sequence[Json]) -> list[Json]:
+    """Hours by skill: asked, planned, and likely after vetting; a queue's hours lie on its skills by weight."""
+    names = [queue.name for queue in setting.queues]
+    made = setting.problem.role == PRODUCE
+    planned = np.bincount(setting.problem.queue[made], plan.hours[made], len(names))
+    typical = np.median(1 / np.maximum(setting.projection.accepted, 1e-6), axis=0)  # hours an accepted unit
+    asked = planned + explain.unmet(setting.problem, plan) * typical
+    likely = np.zeros(len(names))
+    for one in vet:
+        likely[names.index(one["queue"])] += one["chance"] * one["hours"]
+    rows = np.flatnonzero(setting.weights.sum(axis=0) > 0)
+    return [
+        {
+            "skill": setting.scale.skills.ids[k],
+            "demand_hours": float(asked @ setting.weights[:, k]),
+            "ready_hours": float(planned @ setting.weights[:, k]),
+            "likely_hours": float(likely @ setting.weights[:, k]),
+        }
+        for k in rows
+    ]
+
+
+def spread(setting: Scene, plan: Plan, q: int) -> float:
+    """The sd of the units accepted in a queue, from what is not known of its people's acceptance."""
+    here = (setting.problem.queue == q) & (setting.problem.role == PRODUCE)
+    sd = setting.projection.accepted_sd[setting.problem.expert[here], q]
+    return float(np.sqrt((np.square(plan.hours[here] * sd)).sum()))
+
+
+def broken(setting: Scene, plan: Plan) -> list[Json]:
+    """Pins that could not be kept whole."""
+    arcs = setting.problem
+    return [
+        {
+            "expert": setting.axis.ids[arcs.expert[a]],
+            "queue": setting.queues[arcs.queue[a]].name,
+            "hours": float(plan.broken[a]),
+        }
+        for a in np.flatnonzero(plan.broken > LEAST_HOURS)
+    ]

@@ -1,0 +1,79 @@
+"""Programs, their queues, and the experts who may work on them: named queries over the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vetting.messages import ProgramForm, QueueForm
+from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
+
+
+def queues_of(program: Program) -> tuple[QueueForm, ...]:
+    """The program's queues, each in its latest wording."""
+    latest = {queue.name: queue for queue in program.queues}
+    return tuple(QueueForm.model_validate(queue.body) for queue in latest.values())
+
+
+def keep_program(db: Session, form: ProgramForm, now: datetime) -> Program:
+    """The program with these queues; what it had keeps its history."""
+    program = db.scalars(select(Program).where(Program.name == form.name)).first() or Program(at=now, name=form.name)
+    db.add(program)
+    for queue in form.queues:
+        program.queues.append(Queue(at=now, name=queue.name, body=queue.model_dump(mode="json")))
+    db.flush()
+    return program
+
+
+def experts(db: Session) -> list[Applicant]:
+    """Applicants whom a recruiter's latest decision advanced and who gave hours."""
+    people = db.scalars(
+        select(Applicant)
+        .where(Applicant.decisions.any(Decision.verdict == "advance"), Applicant.offers.any())
+        .order_by(Applicant.id)
+    )
+    return [person for person in people if person.decisions[-1].verdict == "advance" and offer(person).hours > 0]
+
+
+def offer(person: Applicant) -> Availability:
+    return person.offers[-1]
+
+
+def demand(db: Session) -> Json:
+    """{skill: share of what the latest plans are short of}; empty when nothing is short."""
+    plans = [program.plans[-1].body for program in db.scalars(select(Program)) if program.plans]
+    total: dict[str, float] = {}
+    for plan in plans:
+        for skill, share in demand_of(plan).items():
+            total[skill] = total.get(skill, 0.0) + share * plan["worth_missing"]
+    whole = sum(total.values())
+    return {skill: worth / whole for skill, worth in total.items()} if whole > 0 else {}
+
+
+def demand_of(plan: Json) -> dict[str, float]:
+    """What one plan is short of, by skill, adding up to 1."""
+    return {skill: share for skill, share in plan["demand"].items() if share > 0}
+
+
+def wishes(db: Session, program: Program) -> list[Wish]:
+    """The wish that holds for each expert and queue."""
+    said = db.scalars(select(Wish).where(Wish.program_id == program.id).order_by(Wish.id))
+    return [wish for wish in {(w.applicant_id, w.queue): w for w in said}.values() if wish.kind != "free"]
+
+
+def known_skills(named: Iterable[str], known: Container[str], where: str) -> None:
+    if strangers := [skill for skill in named if skill not in known]:
+        raise ValueError(
+            f"{where}: there is no skill {strangers[0]!r}. Maybe `assay bank skills` has the one you mean."
+        )
+
+
+def previous(program: Program) -> PlanRecord | None:
+    return program.plans[-1] if program.plans else None
+
+
+def names(people: Iterable[Applicant]) -> dict[str, str]:
+    return {str(person.id): person.name or f"Applicant {person.id}" for person in people}
