@@ -31,8 +31,8 @@ from irt.belief import Belief
 from irt.model import Floats, Ints, Items
 from irt.worth import curves, effect, glance, hinge_falls
 
-SHORTLIST = 128  # items whose worth is computed exactly after the scan of the whole bank
-STEP = 0.03  # share of a skill's variance that one answer typically takes away
+SHORTLIST = 64  # items whose worth is computed exactly after the scan of the whole bank
+STEP = 0.02  # share of a skill's variance that an answer about another skill typically takes away
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,8 @@ def scan(belief: Belief, pool: Pool, aim: Aim, allowed: NDArray[np.bool_]) -> Sc
         raise ValueError(f"scan: {len(pool.items)} items, but allowed is {allowed.shape}.")
     items = pool.items
     bank = items.skill, items.slope, items.threshold, items.guess, pool.blur
-    about = glance(belief.mean, belief.cov, tangent(belief.cov, aim), *bank, allowed, curves())
+    form, steep = tangent(belief.cov, aim)
+    about = glance(belief.mean, belief.cov, form, aim.target**2, aim.weight, steep, *bank, allowed, curves())
     rows = best(about / pool.minutes, SHORTLIST)
     rows = rows[about[rows] >= 0]
     gain, information, shrink = (np.zeros(len(items)) for _ in range(3))
@@ -108,8 +109,8 @@ def best(value: Floats, count: int) -> Ints:
     return np.arange(len(value)) if len(value) <= count else np.sort(np.argpartition(-value, count)[:count])
 
 
-def tangent(cov: Floats, aim: Aim) -> Floats:
-    """M (D, D), so that (f/v) a'M a is about the fall of the hinge by an answer that sees a·θ.
+def tangent(cov: Floats, aim: Aim) -> tuple[Floats, Floats]:
+    """M (D, D) and slopes g (D,): (f/v) a'M a is about the fall of the hinge, (f/v) u_d² g_d the share of skill d.
 
     Each skill counts by its secant over a typical step: from S_dd to (1 - STEP) S_dd, or to its target.
     """
@@ -117,7 +118,7 @@ def tangent(cov: Floats, aim: Aim) -> Floats:
     above = np.log(np.maximum(1.0, variance / aim.target**2))
     steep = aim.weight * 0.5 * np.minimum(above, -np.log1p(-STEP)) / (STEP * variance)
     wanted = np.flatnonzero(steep)
-    return (cov[:, wanted] * steep[wanted]) @ cov[wanted]
+    return (cov[:, wanted] * steep[wanted]) @ cov[wanted], steep
 
 
 def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:

@@ -46,6 +46,9 @@ def glance(
     mean: Floats,
     cov: Floats,
     form: Floats,
+    goal: Floats,
+    weight: Floats,
+    steep: Floats,
     skill: Ints,
     slope: Floats,
     threshold: Floats,
@@ -54,7 +57,11 @@ def glance(
     allowed: NDArray[np.bool_],
     table: Floats,
 ) -> Floats:
-    """About (f/v) a'M a of each allowed item, M = form: (I,); -1 where not allowed."""
+    """About what an answer to each allowed item is worth: (I,); -1 where not allowed.
+
+    That is (f/v) a'M a, M = form (D, D), where for each of the item's own skills d the part
+    steep_d (f/v) u_d² of it, u = S a, gives way to the hinge itself, w_d ½ log(S_dd / max(goal_d, S_dd - (f/v) u_d²)).
+    """
     count, loads = skill.shape
     value = np.full(count, -1.0)
     for j in range(count):
@@ -72,8 +79,19 @@ def glance(
                 both, other = 2.0 * a * slope[j, e], skill[j, e]
                 own += both * cov[d, other]
                 spread += both * form[d, other]
-        v = own + blur[j]
-        value[j] = fraction(m, v, threshold[j], guess[j], table) * spread / v if own > NOWHERE else 0.0
+        if own <= NOWHERE:
+            value[j] = 0.0
+            continue
+        shrink = fraction(m, own + blur[j], threshold[j], guess[j], table) / (own + blur[j])
+        value[j] = shrink * spread
+        for c in range(loads):
+            d = skill[j, c]
+            if slope[j, c] != 0.0 and steep[d] > 0.0:
+                u = 0.0
+                for e in range(loads):
+                    u += slope[j, e] * cov[skill[j, e], d]
+                fall = shrink * u * u
+                value[j] += 0.5 * weight[d] * np.log(cov[d, d] / max(goal[d], cov[d, d] - fall)) - steep[d] * fall
     return value
 
 
