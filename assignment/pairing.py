@@ -89,6 +89,8 @@ def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
     table = np.zeros((3, problem.experts))
     table[problem.role[arcs], problem.expert[arcs]] = units[arcs]
     several = share > 1
+    if not several and _plainly_whole(table, share, second_share):
+        return None
     people = np.flatnonzero((table > 0).sum(axis=0) > 1)  # with two roles
     alone = (
         np.flatnonzero((table[REVIEW] + table[SECOND] > 0) & ((table > 0).sum(axis=0) == 1)) if several else people[:0]
@@ -105,6 +107,22 @@ def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
     if missing <= SHORT * max(made.sum(), 1.0):
         return None
     return _cut(problem, arcs, people, named, duals)
+
+
+def _plainly_whole(table: Floats, share: float, second_share: float) -> bool:
+    """Whether the pairing works for a simple reason, the totals being right. table (3, E): units of each role.
+
+    Either the reviewers who do not produce can take everything from the producers who review, or the producers who do
+    not review can fill everybody who does both; the totals do the rest. Nobody may hold both review roles.
+    """
+    made, reviews, seconds = table
+    if ((reviews > 0) & (seconds > 0)).any():
+        return False
+    for room, each in ((reviews, share), (seconds, second_share)):
+        both = (made > 0) & (room > 0)
+        if each * made[both].sum() > room[~both].sum() and room[both].sum() > each * made[~both].sum():
+            return False
+    return True
 
 
 def _shortage(crew: _Crew, share: float, second_share: float) -> tuple[float, tuple[Floats, Floats, Floats]]:

@@ -25,6 +25,7 @@ from assignment.plan import constant, weigh
 from assignment.prices import Frame, Priced, ground
 from assignment.problem import Problem
 from assignment.projection import ROLES
+from assignment.repair import repair
 from assignment.reply_map import best_choices
 from assignment.rows import coupling, cut_rows
 
@@ -116,12 +117,13 @@ def polish(
         work.cuts += broken
         now = work.replies(vertex.price, vertex.pairing, 0.25 * priced.epsilon)
         proven = min(proven, work.bound(vertex.price, now))
-        if late() or (not broken and proven - weigh(problem, vertex.hours)[1] <= goal * abs(proven)):
+        hours = repair(problem, vertex.hours)
+        if late() or proven - weigh(problem, hours)[1] <= goal * abs(proven):
             break
         open_to = open_to | _moved(work, soft.choice, now)
         open_to[vertex.loose] = True
         seen.append(now)
-    return Polished(vertex.hours, vertex.price, vertex.pairing, int(open_to.sum()))
+    return Polished(hours, vertex.price, vertex.pairing, int(open_to.sum()))
 
 
 def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:

@@ -36,14 +36,14 @@ from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.reply_map import Ground, reply_sums
 
 COLD, WARM = 0.2, 0.03  # ε at the start, as a share of the usual worth of an hour
-SHARP = 5e-3  # ε at the end
+SHARP = 2.05e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
 CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at the end, in ε² of the worth
 SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
 SAMPLE = 0.1  # of the experts
 SEATED = 40  # at least so many of every queue and role
 COARSE, FINE = 1e-3, 1e-6  # choices less likely than this are left out of the Hessian, early and late
-STEPS = 150  # in all
+STEPS, EACH = 150, 25  # in all, and for each ε
 DAMP, DAMP_MIN = 0.03, 0.0003  # curvature a row has at least, as if this share of its flow were near a tie
 
 
@@ -165,8 +165,8 @@ class _Path:
         share = epsilon / self.frame.hour
         tau = share**2 * self.frame.worth[self.frame.on]
         here = dual.sums(self.price, epsilon)
-        fall, limit = np.inf, 0.0
-        while fall > limit and self.steps < STEPS:
+        fall, limit, last = np.inf, 0.0, min(self.steps + EACH, STEPS)
+        while fall > limit and self.steps < last:
             fall, here = self._step(dual, epsilon, tau, here)
             limit = near * share**2 * abs(float(self.frame.limit @ self.price) + here[0])
             self.steps += 1
