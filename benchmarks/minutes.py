@@ -32,13 +32,14 @@ from benchmarks.beliefs import table
 from irt.belief import Belief, absorb, answers, solve
 from irt.model import Floats, Ints, Items, fisher, projection
 from irt.population import Population, bifactor
-from irt.selection import Aim, Pool, best, scan, tangent
+from irt.selection import Aim, Pool, best, scan
 from irt.simulation import respond
 from irt.timing import Pace, expected_minutes, simulate_minutes
 from irt.worth import hinge_falls
 
 SKILLS, MCQ, PROBES = 10, 1000, 60
 CAP = 900.0  # minutes
+NOBODY = np.zeros(SKILLS)  # a mean that no one reads
 SPEED_SD, TIME_SD = 0.25, 0.30
 TARGETS = {
     "SE .40": np.full(SKILLS, 0.40),
@@ -201,7 +202,9 @@ def by_fisher(cov: Floats, world: World, known: Floats) -> Floats:
 def top(cov: Floats, world: World, shrink: Floats, aim: Aim, is_open: Open) -> int:
     """The item of the largest fall of the hinge per minute, or -1."""
     bank = world.bank
-    about = shrink * np.einsum("ic,ice,ie->i", bank.slope, pairs(tangent(cov, aim)[0], bank), bank.slope)
+    about = shrink * np.einsum(
+        "ic,ice,ie->i", bank.slope, pairs(aim.tangent(Belief(NOBODY, cov)).form, bank), bank.slope
+    )
     rows = best(np.where(is_open, about / world.expected, -1.0), 200)
     rows = rows[is_open[rows]]
     if len(rows) == 0:

@@ -11,8 +11,9 @@ shrinks Var(s_j) by the fraction f_j = E[(v - v')/v], so with u = S a_j
     S_dd after ≈ S_dd - (f_j / v_j) u_d²,      f_j = Σ_k (Σ_q W_q p_k(s_q) x_q)² / p̄_k   (total variance)
 
 No credit goes to a skill already known well enough, none to what other answers will tell by correlation
-later: the fall of all skills is counted at once. `information` gives the mutual information of the same
-answer, for the record. Expected values are over the belief, guessing and item uncertainty included.
+later: the fall of all skills is counted at once. Mutual information comes along for the record; `irt.verdict`
+has it, and decisions, as objectives of their own. Expected values are over the belief, guessing and item
+uncertainty included.
 
 References: van der Linden & Pashley (2010), Elements of Adaptive Testing; Fan, Wang, Chang & Douglas
 (2012), JEBS 37, for information per minute; van der Linden & Veldkamp (2007), JEBS 32, for eligibility;
@@ -22,6 +23,7 @@ Frazier & Powell (2010), Decision Analysis 7, for why a horizon is needed to sto
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +38,37 @@ STEP = 0.02  # share of a skill's variance that an answer about another skill ty
 
 
 @dataclass(frozen=True, eq=False)
+class Tangent:
+    """About what an answer is worth: (f/v) a'M a, but by the hinge itself for the item's own skills."""
+
+    form: Floats  # (D, D) = M
+    steep: Floats  # (D,) what M holds of each skill's own hinge: M = S diag(steep) S, or 0 where there is none
+    goal: Floats  # (D,) variance at which a skill's hinge ends
+    weight: Floats  # (D,) of each skill's hinge
+
+
+class Objective(Protocol):
+    """What an answer is wanted for: here `Aim`, in `irt.verdict` information and decisions."""
+
+    def tangent(self, belief: Belief) -> Tangent:
+        """A fast judgement, for ranking the whole bank."""
+
+    def gain(self, belief: Belief, pool: Pool, told: Told) -> Floats:
+        """What answers to some rows of the pool are worth, exactly: (n,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What answers to some rows of a pool are expected to tell about their s."""
+
+    rows: Ints  # (n,)
+    shrink: Floats  # (n,) f/v
+    information: Floats  # (n,) nats
+
+
+@dataclass(frozen=True, eq=False)
 class Aim:
-    """What the questions are for, by skill."""
+    """Standard errors good enough, by skill: the hinge is the objective."""
 
     target: Floats  # (D,) standard error that is good enough
     weight: Floats  # (D,) worth of a unit of log standard error; 0: not wanted
@@ -49,6 +80,19 @@ class Aim:
             )
         if not ((self.target > 0).all() and (self.weight >= 0).all() and np.isfinite(self.weight).all()):
             raise ValueError("Aim: every target must be above 0 and every weight finite and not negative.")
+
+    def tangent(self, belief: Belief) -> Tangent:
+        """Each skill counts by its secant over a typical step: from S_dd to (1 - STEP) S_dd, or to its target."""
+        variance = np.diag(belief.cov)
+        above = np.log(np.maximum(1.0, variance / self.target**2))
+        steep = self.weight * 0.5 * np.minimum(above, -np.log1p(-STEP)) / (STEP * variance)
+        wanted = np.flatnonzero(steep)
+        form = (belief.cov[:, wanted] * steep[wanted]) @ belief.cov[wanted]
+        return Tangent(form, steep, self.target**2, self.weight)
+
+    def gain(self, belief: Belief, pool: Pool, told: Told) -> Floats:
+        items = pool.items
+        return hinge_falls(belief.cov, items.skill, items.slope, told.rows, told.shrink, self.target, self.weight)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,39 +130,36 @@ def hinge(variance: Floats, aim: Aim) -> float:
     return float((aim.weight * 0.5 * np.log(np.maximum(1.0, variance / aim.target**2))).sum())
 
 
-def scan(belief: Belief, pool: Pool, aim: Aim, allowed: NDArray[np.bool_]) -> Scan:
-    """Value per minute of the allowed items that come near the best; (I,) arrays in the pool's order."""
+def scan(belief: Belief, pool: Pool, aim: Objective, allowed: NDArray[np.bool_]) -> Scan:
+    """Value per minute of the allowed items that come near the best; (I,) arrays in the pool's order.
+
+    A constraint on content (items of a family, enemies, a part of the blueprint that is full) is a mask in
+    `allowed`; a preference is a factor on the pool's minutes: 1.2 asks for a fifth more worth.
+    """
     if allowed.shape != (len(pool.items),):
         raise ValueError(f"scan: {len(pool.items)} items, but allowed is {allowed.shape}.")
-    items = pool.items
+    told = look(belief, pool, aim, allowed)
+    gain, information, shrink = (np.zeros(len(pool.items)) for _ in range(3))
+    shrink[told.rows], information[told.rows] = told.shrink, told.information
+    gain[told.rows] = aim.gain(belief, pool, told)
+    rate = gain / pool.minutes
+    order = told.rows[np.argsort(-rate[told.rows], kind="stable")]
+    return Scan(gain, information, rate, shrink, order[rate[order] > 0])
+
+
+def look(belief: Belief, pool: Pool, aim: Objective, allowed: NDArray[np.bool_]) -> Told:
+    """The allowed rows that a glance at the whole bank puts first, and exactly what they would tell."""
+    items, near = pool.items, aim.tangent(belief)
     bank = items.skill, items.slope, items.threshold, items.guess, pool.blur
-    form, steep = tangent(belief.cov, aim)
-    about = glance(belief.mean, belief.cov, form, aim.target**2, aim.weight, steep, *bank, allowed, curves())
+    about = glance(belief.mean, belief.cov, near.form, near.goal, near.weight, near.steep, *bank, allowed, curves())
     rows = best(about / pool.minutes, SHORTLIST)
     rows = rows[about[rows] >= 0]
-    gain, information, shrink = (np.zeros(len(items)) for _ in range(3))
-    shrink[rows], information[rows] = effect(belief.mean, belief.cov, *bank, rows)
-    gain[rows] = hinge_falls(belief.cov, items.skill, items.slope, rows, shrink[rows], aim.target, aim.weight)
-    rate = gain / pool.minutes
-    order = rows[np.argsort(-rate[rows], kind="stable")]
-    return Scan(gain, information, rate, shrink, order[rate[order] > 0])
+    return Told(rows, *effect(belief.mean, belief.cov, *bank, rows))
 
 
 def best(value: Floats, count: int) -> Ints:
     """Rows of the highest values, in the order of rows, so that ties are settled alike every time."""
     return np.arange(len(value)) if len(value) <= count else np.sort(np.argpartition(-value, count)[:count])
-
-
-def tangent(cov: Floats, aim: Aim) -> tuple[Floats, Floats]:
-    """M (D, D) and slopes g (D,): (f/v) a'M a is about the fall of the hinge, (f/v) u_d² g_d the share of skill d.
-
-    Each skill counts by its secant over a typical step: from S_dd to (1 - STEP) S_dd, or to its target.
-    """
-    variance = np.diag(cov)
-    above = np.log(np.maximum(1.0, variance / aim.target**2))
-    steep = aim.weight * 0.5 * np.minimum(above, -np.log1p(-STEP)) / (STEP * variance)
-    wanted = np.flatnonzero(steep)
-    return (cov[:, wanted] * steep[wanted]) @ cov[wanted], steep
 
 
 def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
