@@ -105,6 +105,8 @@ UNREADABLE = [
     ("choice", {"option": "B2"}),
     ("choice", {"option": ["a", "b"]}),
     ("multi", {"option": ["a", "z"]}),
+    ("multi", {"option": []}),
+    ("multi", {}),
     ("numeric", {"number": ""}),
     ("numeric", {"number": "about three"}),
     ("numeric", {"number": "1/0"}),
