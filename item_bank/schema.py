@@ -111,6 +111,8 @@ class Multi(ItemBase):
 
     def score(self, response: Response) -> int:
         chosen = set(many(response, "option"))
+        if not chosen:
+            raise UnreadableResponseError("option: nothing was filled in.")
         if strangers := chosen - set(LETTERS[: len(self.options)]):
             raise UnreadableResponseError(f"option: {min(strangers)!r} is not one of the options.")
         return max(0, 2 - len(chosen ^ set(self.keys)))

@@ -140,7 +140,8 @@ def closed(db: Session, scale: Scale, rng: np.random.Generator) -> list[str]:
     sittings = db.scalar(select(func.count(Sitting.id))) or 0
     if sittings < EXPOSURE_FROM:
         return []
-    shown = dict(db.execute(select(Question.item_id, func.count()).group_by(Question.item_id)).tuples().all())
+    asked = db.execute(select(Question.item_id, func.count().label("times")).group_by(Question.item_id))
+    shown = {row.item_id: row.times for row in asked}
     counts = np.array([shown.get(key, 0) for key in scale.items.ids])
     open_to_it = eligible(counts, np.full(len(counts), sittings), EXPOSURE, rng)
     return [key for key, is_open in zip(scale.items.ids, open_to_it, strict=True) if not is_open]
