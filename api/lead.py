@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -230,9 +231,10 @@ def hours_by_seat(record: PlanRecord) -> dict[tuple[str, str, str], float]:
 def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, form: Form) -> Response:
     """Keep the wishes, solve again with least change, keep the plan."""
     program = program_or_404(db, number)
+    shown = {str(person) for person in form.getlist("shown")}
     for kind in ("pin", "bar"):
-        wished = {tuple(str(value).split(":", 1)) for value in form.getlist(kind)}
-        set_wishes(db, program, kind, {(e, q) for e, q in wished if e.isdigit()}, now)
+        wished = {(e, q) for e, _, q in (str(value).partition(":") for value in form.getlist(kind)) if e in shown}
+        set_wishes(db, program, kind, wished, shown, now)
     try:
         staffing.make_plan(db, program, now)
     except ValueError as wrong:
@@ -241,13 +243,16 @@ def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: in
     return RedirectResponse(f"/lead/{number}", HTTPStatus.SEE_OTHER)
 
 
-def set_wishes(db: Session, program: Program, kind: str, wished: set[tuple[str, ...]], now: Any) -> None:  # noqa: ANN401
-    """The wishes of a kind become exactly those given; what is no longer wished is freed."""
+def set_wishes(
+    db: Session, program: Program, kind: str, wished: set[tuple[str, str]], shown: set[str], now: datetime
+) -> None:
+    """The wishes of a kind about the people shown become exactly those given; what is no longer wished is freed."""
     held = {(str(wish.applicant_id), wish.queue) for wish in programs.wishes(db, program) if wish.kind == kind}
-    for person, queue in sorted(wished - held):
-        db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind=kind))
-    db.flush()
-    still = {(str(wish.applicant_id), wish.queue) for wish in programs.wishes(db, program) if wish.kind == kind}
-    for person, queue in sorted(still - wished):
-        db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind="free"))
-    db.flush()
+    known = {str(person.id) for person in programs.experts(db)}
+    queues = {queue.name for queue in programs.queues_of(program)}
+    added = {(e, q) for e, q in wished - held if e in known and q in queues}
+    freed = {(e, q) for e, q in held - wished if e in shown}
+    for seats, said in ((freed, "free"), (added, kind)):
+        for person, queue in sorted(seats):
+            db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind=said))
+        db.flush()

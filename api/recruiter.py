@@ -22,7 +22,7 @@ from vetting import decision, dossier, sitting
 from vetting import scale as scales
 from vetting.dossier import CLEARS, Dossier
 from vetting.messages import DecisionForm, RoleForm
-from vetting.records import Applicant, Invitation, Role, Sitting
+from vetting.records import Answer, Applicant, Invitation, Role, Sitting
 
 router = APIRouter()
 PAGE = 25
@@ -248,6 +248,7 @@ def dossier_page(
     pieces = dossier.evidence_of(person, known.role, scale, ours.bank, now)[:SHOWN]
     more = dossier.more_minutes(known, scale, ours.bank)
     ended = [seat.ending.at for seat in person.sittings if seat.ending]
+    here = f"/recruiter/roles/{role.id}/people/{person.id}"
     context = {
         **frame("recruiter", who, db, ours),
         "candidate": {
@@ -256,14 +257,33 @@ def dossier_page(
         },
         "role": {"title": known.role.name}, "bar_p": CLEARS,
         "skills": [bar(skill, scale) for skill in known.skills],
-        "evidence": [views.evidence_chip(piece, ours.bank, for_applicant=False) for piece in pieces],
+        "evidence": [
+            views.evidence_chip(piece, ours.bank, for_applicant=False, url=f"{here}/answers/{piece.answer_id}")
+            for piece in pieces
+        ],
         "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),
         "integrity": [], "decisions": [views.decision(record) for record in reversed(person.decisions)],
         "may_decide": bool(known.answered) and bool(person.name),
-        "decide_action": f"/recruiter/roles/{role.id}/people/{person.id}", "second_view": "",
+        "decide_action": here, "second_view": "",
         "notice": request.session.pop("notice", ""), "said": said, "errors": list(errors),
     }  # fmt: skip
     return page(request, "recruiter/dossier.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+@router.get("/recruiter/roles/{number}/people/{person}/answers/{answer}")
+def evidence(request: Request, db: DB, ours: Ours, who: Staff, number: int, person: int, answer: int) -> Response:
+    """One answer behind a dossier: what was asked and why, what was said, how it was graded."""
+    role, said = role_or_404(db, number), db.get(Answer, answer)
+    if said is None or said.question.sitting.applicant_id != person:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    item = ours.bank.items.get(said.question.item_id)
+    context = {
+        **frame("recruiter", who, db, ours),
+        "back_url": f"/recruiter/roles/{role.id}/people/{person}",
+        "name": shown_name(said.question.sitting.applicant),
+        **views.answer(said, item, ours.bank),
+    }
+    return page(request, "recruiter/answer.html", context)
 
 
 @router.post("/recruiter/roles/{number}/people/{person}")

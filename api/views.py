@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from irt.population import Population
 from item_bank.load import Bank
+from item_bank.schema import LETTERS, Item
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
-from vetting.records import Decision, Json
+from vetting.records import Answer, Decision, Json
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,13 @@ def raises(view: SkillView) -> str:
     return "Harder questions answered well in a later sitting would raise it."
 
 
-def evidence_chip(view: EvidenceView, bank: Bank, *, for_applicant: bool) -> EvidenceChip:
+def evidence_chip(view: EvidenceView, bank: Bank, *, for_applicant: bool, url: str = "") -> EvidenceChip:
     skill = ", ".join(names(view.skills, bank))
     if for_applicant:
         effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}"
     else:
-        effect = (
-            f"{skill}: level {view.level} of {view.most}, moved the score {view.moved:+.2f}, {view.minutes:.1f} min"
-        )
-    return EvidenceChip(view.kind, view.title, view.at, "", skill, effect)
+        effect = f"level {view.level} of {view.most} · score {view.moved:+.2f}"
+    return EvidenceChip(view.kind, view.title, view.at, url, skill, effect)
 
 
 def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action: str) -> OpenQuestion | None:
@@ -142,3 +142,38 @@ def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action:
         return None
     (name,) = names([more.skill], bank)
     return OpenQuestion(f"{more.minutes:.0f} min on {name.lower()}", more.up, more.down, action)
+
+
+def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
+    """An answer as a recruiter reads it; response fields in words where the item says what a letter stands for."""
+    question = said.question
+    tells = {names([skill], bank)[0]: gain for skill, gain in question.why["skills"].items()}
+    best = question.why["runners_up"][:1]
+    why = [f"Expected to tell most per minute: {', '.join(f'{name} {gain:.3f}' for name, gain in tells.items())}."]
+    why += [f"It was expected to take {question.why['minutes']:.1f} minutes; it took {said.seconds / 60:.1f}."]
+    why += [f"Next best was {title_of(one['item'], bank)}." for one in best]
+    return {
+        "title": item.title if item else question.item_id,
+        "kind": item.kind if item else "item",
+        "stem": item.stem if item else "This question is no longer in the bank.",
+        "said": [(field, in_words(field, value, item)) for field, value in said.response.items()],
+        "explanation": item.explanation if item else "",
+        "grades": [(grade.rater, grade.level, grade.because, grade.at) for grade in said.grades],
+        "most": item.levels - 1 if item else None,
+        "why": why,
+        "asked": question.at,
+        "number": question.number,
+    }
+
+
+def title_of(item: str, bank: Bank) -> str:
+    return f"“{bank.items[item].title}”" if item in bank.items else item
+
+
+def in_words(field: str, value: str | Sequence[str], item: Item | None) -> str:
+    """A letter with the option it stands for; anything else as it was typed."""
+    options = {"option": getattr(item, "options", ()), "reason": getattr(item, "reasons", ())}.get(field, ())
+    letters = [value] if isinstance(value, str) else list(value)
+    if options and all(letter in list(LETTERS[: len(options)]) for letter in letters):
+        return "; ".join(f"{letter}: {options[LETTERS.index(letter)]}" for letter in letters)
+    return "; ".join(letters)
