@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vetting.dossier import Dossier
 from vetting.messages import AvailabilityForm, DecisionForm
-from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Role, Sitting
+from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Invitation, Role, Sitting
 
 
 def decide(db: Session, person: Dossier, role: Role, form: DecisionForm, *, by: str, now: datetime) -> Decision:
@@ -46,12 +48,18 @@ def appeal(db: Session, sitting: Sitting, words: str, now: datetime) -> Appeal:
 
 
 def erase(db: Session, applicant: Applicant, now: datetime) -> None:
-    """Forget who the person was. Answers stay, for calibration, with nobody's name to them."""
+    """Forget who the person was, on their links too. Answers stay, for calibration, with nobody's name to them."""
+    if applicant.erasure is not None:
+        return
+    for link in {*own_links(db, applicant), *(seat.invitation for seat in applicant.sittings)}:
+        if link.uses == 1 or link.name == applicant.name:  # a cohort's link keeps the cohort's name
+            link.name = ""
     applicant.name = ""
-    db.add_all(
-        [
-            Erasure(at=now, applicant_id=applicant.id),
-            AuditEntry(at=now, who="applicant", what="erased", about={"applicant": applicant.id}),
-        ]
-    )
+    about = {"applicant": applicant.id}
+    db.add_all([Erasure(at=now, applicant=applicant), AuditEntry(at=now, who="applicant", what="erased", about=about)])
     db.flush()
+
+
+def own_links(db: Session, applicant: Applicant) -> Sequence[Invitation]:
+    """Invitations of this person to further sittings."""
+    return db.scalars(select(Invitation).where(Invitation.applicant_id == applicant.id)).all()

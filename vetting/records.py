@@ -98,6 +98,7 @@ class Applicant(Record):
     certificates: Mapped[list[Certificate]] = relationship(back_populates="applicant")
     decisions: Mapped[list[Decision]] = relationship(back_populates="applicant", order_by="Decision.id")
     offers: Mapped[list[Availability]] = relationship(back_populates="applicant", order_by="Availability.id")
+    erasure: Mapped[Erasure | None] = relationship(back_populates="applicant")
 
 
 class Sitting(Record):
@@ -212,6 +213,7 @@ class Erasure(Record):
     __tablename__ = "erasure"
 
     applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), unique=True)
+    applicant: Mapped[Applicant] = relationship(back_populates="erasure")
 
 
 class Decision(Record):

@@ -80,6 +80,8 @@ def invite(
 def check_open(invitation: Invitation, now: datetime) -> None:
     if invitation.expires <= now:
         raise ClosedError(f"This invitation ended on {invitation.expires:%d %B %Y}. Maybe ask for a new one.")
+    if invitation.applicant is not None and invitation.applicant.erasure is not None:
+        raise ClosedError("This invitation is of somebody who asked to be forgotten. Maybe ask for a new one.")
     if len(invitation.sittings) >= invitation.uses:
         raise ClosedError(
             "This invitation has been used. Maybe you began before: open the personal link you were given then."
