@@ -167,6 +167,9 @@ def read_answer(item: Item) -> dict[str, str | list[str]] | None:
                 said["reason"] = reason_of(item.reasons)
         case "claim_check":
             said = {f"claim{n}": verdict(n, claim.text) for n, claim in enumerate(item.claims, start=1)}
+        case "follow":
+            out.print(f"Your text; a line with only a full stop ends it {hint}")
+            said = {"text": "\n".join(iter(input, "."))}
         case _:
             said = {"text": Prompt.ask(f"Answer {hint}", default="", show_default=False)}
     return said if any(said.values()) else None

@@ -177,7 +177,7 @@ AXIS = 31  # characters from -3 to 3
 
 def profile(person: Dossier, *, with_bars: bool) -> Table:
     """A row a skill: the interval drawn, and in words."""
-    columns = ["Skill", "-3 · novice · capable · strong · expert · 3", "mean", "90 % interval"]
+    columns = ["Skill", "-3        -1    0    1         3", "mean", "90 % interval"]
     table = Table(*columns, *(["P(bar)"] if with_bars else []), box=None)
     for skill in person.skills:
         cells = [
