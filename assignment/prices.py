@@ -34,8 +34,9 @@ from assignment.plan import Prices, hour_values
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.reply_map import Ground, reply_sums
+from assignment.rows import servable
 
-COLD, WARM = 0.2, 0.03  # ε at the start, as a share of the usual worth of an hour
+COLD, WARM = 0.2, 0.005  # ε at the start, as a share of the usual worth of an hour
 SHARP = 2.05e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
 CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at the end, in ε² of the worth
@@ -78,7 +79,7 @@ def frame(problem: Problem) -> Frame:
     """Rows, scales and a first guess."""
     queues, size, groups = problem.queues, len(problem.queues), len(problem.queues.budget)
     usual = _usual(problem)
-    alive = ~_hopeless(problem)
+    alive = servable(problem)
     wanted = np.where(alive, np.maximum(queues.demand, 1e-12), 1.0)
     made = wanted * usual.rate[PRODUCE] / usual.accepted
     k1, k2 = np.maximum(queues.review_share, 1e-3), np.maximum(queues.second_share, 1e-3)
@@ -240,15 +241,6 @@ def _usual(problem: Problem) -> _Usual:
         return np.where(count > 0, total / np.maximum(count, 1.0), 1.0).reshape(len(ROLES), size)
 
     return _Usual(mean(problem.rate), mean(problem.cost), np.maximum(mean(problem.accepted)[PRODUCE], 1e-6))
-
-
-def _hopeless(problem: Problem) -> Bools:
-    """(Q,) queues that no plan can serve."""
-    queues, size = problem.queues, len(problem.queues)
-    seat = problem.role * size + problem.queue
-    people = np.bincount(seat, minlength=len(ROLES) * size).reshape(len(ROLES), size)
-    needed = np.stack([np.ones(size), queues.review_share, queues.second_share]) > 0
-    return np.asarray((queues.demand <= 0) | (queues.budget[queues.purse] <= 0) | (needed & (people == 0)).any(axis=0))
 
 
 def _sample(problem: Problem, everybody: Blocks) -> Blocks:

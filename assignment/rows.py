@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from assignment.arrays import Floats
+from assignment.arrays import Bools, Floats, total_by
 from assignment.pairing import Cut
+from assignment.plan import Columns
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
 
@@ -41,3 +42,21 @@ def cut_rows(problem: Problem, cuts: list[Cut]) -> csr_array:
     col = np.concatenate([cut.arc for cut in cuts]) if cuts else np.zeros(0, np.intp)
     entry = np.concatenate([cut.coefficient for cut in cuts]) if cuts else np.zeros(0)
     return csr_array(coo_array((entry, (row, col)), shape=(len(cuts), problem.arcs)))
+
+
+def hour_rows(problem: Problem, pieces: Columns) -> tuple[csr_array, Floats]:
+    """Row (e, t): the hours of everything due by t."""
+    dates = problem.hours.shape[1]
+    expert, due = problem.expert[pieces.arc], problem.queues.due[problem.queue[pieces.arc]]
+    piece, date = np.nonzero(due[:, None] <= np.arange(dates))
+    shape = (problem.hours.size, len(pieces.arc))
+    rows = coo_array((np.ones(len(piece)), (expert[piece] * dates + date, piece)), shape=shape)
+    return csr_array(rows), problem.hours.ravel()
+
+
+def servable(problem: Problem) -> Bools:
+    """(Q,) queues with demand, money and somebody for every role they need."""
+    queues, size = problem.queues, len(problem.queues)
+    has = np.stack([total_by(problem.queue, (problem.role == role).astype(float), size) > 0 for role in range(3)])
+    needs = np.stack([np.ones(size), queues.review_share, queues.second_share]) > 0
+    return np.asarray((queues.demand > 0) & (queues.budget[queues.purse] > 0) & (has | ~needs).all(axis=0))

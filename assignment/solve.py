@@ -36,14 +36,14 @@ from time import monotonic
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, vstack
+from scipy.sparse import vstack
 
 from assignment.arrays import Floats, total_by
 from assignment.pairing import Cut, broken_pairings
-from assignment.plan import Columns, Plan, Prices, bound, columns, weigh
+from assignment.plan import Plan, Prices, bound, columns, weigh
 from assignment.problem import Problem
 from assignment.repair import repair
-from assignment.rows import coupling, cut_rows
+from assignment.rows import coupling, cut_rows, hour_rows
 
 ROUNDS = 50  # of added rows, after which the pairing is repaired instead
 LARGE = 20_000  # arcs from which prices are found first
@@ -126,7 +126,7 @@ def _programme(problem: Problem, cuts: list[Cut], time_limit: float | None) -> _
         return _Answer(np.zeros(0), _no_prices(problem), finished=True)
     pieces = columns(problem)
     shared, limits = coupling(problem)
-    hourly, at_most = _hour_rows(problem, pieces)
+    hourly, at_most = hour_rows(problem, pieces)
     rows = vstack([shared[:, pieces.arc], cut_rows(problem, cuts)[:, pieces.arc], hourly], format="csr")
     edges = np.cumsum([len(limits), len(cuts)])
     right = np.concatenate([limits, np.zeros(len(cuts)), at_most])
@@ -146,16 +146,6 @@ def _programme(problem: Problem, cuts: list[Cut], time_limit: float | None) -> _
     by_row, by_cut, by_hour = np.split(dual, edges)
     hours = total_by(pieces.arc, found.x, problem.arcs)
     return _Answer(hours, _prices(problem, by_row, by_cut @ cut_rows(problem, cuts), by_hour), found.status == 0)
-
-
-def _hour_rows(problem: Problem, pieces: Columns) -> tuple[csr_array, Floats]:
-    """Row (e, t): the hours of everything due by t."""
-    dates = problem.hours.shape[1]
-    expert, due = problem.expert[pieces.arc], problem.queues.due[problem.queue[pieces.arc]]
-    piece, date = np.nonzero(due[:, None] <= np.arange(dates))
-    shape = (problem.hours.size, len(pieces.arc))
-    rows = coo_array((np.ones(len(piece)), (expert[piece] * dates + date, piece)), shape=shape)
-    return csr_array(rows), problem.hours.ravel()
 
 
 def _prices(problem: Problem, by_row: Floats, pairing: Floats, by_hour: Floats) -> Prices:

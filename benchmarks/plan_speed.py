@@ -21,14 +21,14 @@ from scipy.sparse import vstack
 
 from assignment.plan import Plan, columns
 from assignment.problem import Problem
-from assignment.rows import coupling
+from assignment.rows import coupling, hour_rows
 from assignment.simulation import change_some, simulate_problem
-from assignment.solve import _hour_rows, solve
+from assignment.solve import solve
 
 
 def highs(problem: Problem, method: str, limit: float) -> str:
     shared, limits = coupling(problem)
-    hourly, at_most = _hour_rows(problem, columns(problem))
+    hourly, at_most = hour_rows(problem, columns(problem))
     right = np.concatenate([limits, at_most])
     rows = vstack([shared, hourly], format="csr")[np.isfinite(right)]
     began = time.process_time()
