@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -71,7 +72,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         hours=hours(people, queues, now),
         pay=pay,
         vetoes=rows_of(kept, "bar", axis, queues),
-        pins=pins(kept, axis, queues, open_to, people),
+        pins=pins(kept, axis, queues, open_to, week_of(people, queues, now)),
         before=before(program, axis, queues),
         switching=SWITCHING * float(pay.mean()),
     )
@@ -141,16 +142,22 @@ def rows_of(kept: Iterable[Wish], kind: str, axis: Axis, queues: Sequence[QueueF
 
 
 def pins(
-    kept: Iterable[Wish], axis: Axis, queues: Sequence[QueueForm], open_to: np.ndarray, people: Sequence[Applicant]
+    kept: Iterable[Wish], axis: Axis, queues: Sequence[QueueForm], open_to: np.ndarray, week: Floats
 ) -> list[tuple[int, int, int, float]]:
-    """A pinned expert is promised half of a week's hours on the queue, in the first role they may take there."""
-    rows = rows_of(kept, "pin", axis, queues)
+    """A pinned expert is promised half of their hours in `week` (E, Q), in the first role they may take on the queue.
+
+    Somebody pinned to more than two queues has no half for each: the week is divided among them.
+    """
     barred = set(rows_of(kept, "bar", axis, queues))
-    return [
-        (e, q, int(np.argmax(open_to[e, q])), offer(people[e]).hours / 2)
-        for e, q in rows
-        if open_to[e, q].any() and (e, q) not in barred
-    ]
+    rows = [(e, q) for e, q in rows_of(kept, "pin", axis, queues) if open_to[e, q].any() and (e, q) not in barred]
+    many = Counter(e for e, _ in rows)
+    return [(e, q, int(np.argmax(open_to[e, q])), float(week[e, q]) / max(2, many[e])) for e, q in rows]
+
+
+def week_of(people: Sequence[Applicant], queues: Sequence[QueueForm], now: datetime) -> Floats:
+    """(E, Q) hours of each expert in the coming week, or up to the queue's date where that is sooner."""
+    share = [min((end - now) / WEEK, 1.0) for end in deadlines(queues, now)]
+    return np.outer([offer(person).hours for person in people], share)
 
 
 def before(program: Program, axis: Axis, queues: Sequence[QueueForm]) -> list[tuple[int, int, int, float]]:
