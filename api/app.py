@@ -18,8 +18,8 @@ from api import applicant, lead, recruiter, result
 from api.auth import from_own_pages
 from api.deps import DB, HERE, House, now, page, templates
 from item_bank.load import load
+from vetting import decision, store
 from vetting import scale as scales
-from vetting import store
 from vetting.settings import Settings
 from vetting.sitting import ClosedError
 
@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     bank = load(settings.bank)
     with store.writing(engine) as db:
         scales.keep_up(db, bank, now())
+        decision.erase_expired(db, now())
     app = FastAPI(title="Assay", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.house = House(settings, engine, bank, load(shelf="practice"), templates(), np.random.default_rng())
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

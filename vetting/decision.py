@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vetting.dossier import Dossier
-from vetting.messages import AvailabilityForm, DecisionForm
+from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
 from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Invitation, Role, Sitting
+
+MONTH = timedelta(days=30.44)
 
 
 def decide(db: Session, person: Dossier, role: Role, form: DecisionForm, *, by: str, now: datetime) -> Decision:
@@ -47,7 +49,24 @@ def appeal(db: Session, sitting: Sitting, words: str, now: datetime) -> Appeal:
     return said
 
 
-def erase(db: Session, applicant: Applicant, now: datetime) -> None:
+def erase_expired(db: Session, now: datetime) -> int:
+    """Forget everybody whose role's time is over, counted from their last sitting; how many they were."""
+    known = db.scalars(select(Applicant).where(~Applicant.erasure.has(), Applicant.sittings.any()))
+    due = [person for person in known if keep_until(person) <= now]
+    for person in due:
+        erase(db, person, now, who="retention")
+    return len(due)
+
+
+def keep_until(person: Applicant) -> datetime:
+    """When a person's name is to be removed: the longest promise of the roles they sat for."""
+    ends: list[datetime] = [
+        seat.at + MONTH * RoleForm.model_validate(seat.invitation.role.body).keep_months for seat in person.sittings
+    ]
+    return max(ends)
+
+
+def erase(db: Session, applicant: Applicant, now: datetime, *, who: str = "applicant") -> None:
     """Forget who the person was, on their links too. Answers stay, for calibration, with nobody's name to them."""
     if applicant.erasure is not None:
         return
@@ -56,7 +75,7 @@ def erase(db: Session, applicant: Applicant, now: datetime) -> None:
             link.name = ""
     applicant.name = ""
     about = {"applicant": applicant.id}
-    db.add_all([Erasure(at=now, applicant=applicant), AuditEntry(at=now, who="applicant", what="erased", about=about)])
+    db.add_all([Erasure(at=now, applicant=applicant), AuditEntry(at=now, who=who, what="erased", about=about)])
     db.flush()
 
 

@@ -23,6 +23,7 @@ MOST_LETTERS = "abcdefgh"
 
 def add_to(app: typer.Typer) -> None:
     app.command()(invite)
+    app.command()(forget)
     app.command()(dossier)
 
 
@@ -99,6 +100,16 @@ def invite(
         made = sitting.invite(db, role_named(db, role), now=datetime.now(UTC), uses=uses, days=days, name=name)
         key = Settings(database=database).signing_key
         out.print(f"{base_url.rstrip('/')}/i/{sign(key, 'invitation', made.id)}", soft_wrap=True)
+
+
+def forget(database: Database = DATABASE) -> None:
+    """Remove the names whose time is over, as applicants were promised; the server does it when it starts."""
+    from vetting import decision, store
+
+    engine, _ = opened(database)
+    with store.writing(engine) as db:
+        count = decision.erase_expired(db, datetime.now(UTC))
+    out.print(f"{count} names removed")
 
 
 # -- dossiers --------------------------------------------------------------------------------------
