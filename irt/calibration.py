@@ -35,7 +35,9 @@ from irt.uncertainty import uncertainty
 MANY = 30_000  # persons above which a fit begins with some of them
 SOME = 20_000
 SHORT = 40  # passes over some of many persons
+SLACK = 2e-7  # share of the log-likelihood that a pass may lose: expectation propagation is not exact
 GRID = {1: 31, 2: 15, 3: 11}  # nodes a dimension of the exact integral
+LOOSE = 1.5  # standard error of a slope above which a fit says so
 EXACT_WORK = 6e7  # answers times nodes a pass up to which the exact integral is used unasked
 
 Progress = Callable[[int, float], None]
@@ -89,6 +91,8 @@ def calibrate(
     prior: hierarchical prior on items; pure maximum likelihood if absent.
     exact: use the exact integral (D <= 3); if absent, where it is cheap.
     start: an earlier fit of the same design to begin from.
+    tolerance: a fit has converged when no plain step moves a parameter by more than this, relative to
+        1 + |parameter|, or by more than 100 times this, relative to its standard error.
     progress: called with the number of the pass and the largest relative change.
     Raises ValueError on answers that the design cannot have.
     """
@@ -102,7 +106,7 @@ def calibrate(
     climb = _Climb(first, no_sites(task.answers), prior, 0, converged=False)
     if len(task.answers) > MANY:
         climb = _foothills(task.answers, climb, rules, limits)
-    climb = _ascend(task.answers, _settled(task.answers, climb, 1), rules, limits, e_step)
+    climb = _ascend(task.answers, _settled(task.answers, climb, 1 if start is None else 30), rules, limits, e_step)
     climb = _settled(task.answers, climb)
     nodes = GRID[len(task.skills)] if (_affordable(task) if exact is None else exact) else 0
     if nodes:
@@ -160,31 +164,38 @@ def _settled(answers: Answers, climb: _Climb, sweeps: int = 30) -> _Climb:
 
 
 def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits) -> _Climb:
-    """The first part of the way, on some of many persons."""
+    """The first part of the way, on some of many persons; a prior keeps items with few answers near."""
     some = answers.people(slice(0, None, len(answers) // SOME))
-    begun = _settled(some, climb._replace(sites=no_sites(some)), 1)
+    begun = _settled(some, climb._replace(sites=no_sites(some), prior=climb.prior or ItemPrior()), 1)
     rough = _Limits(10 * limits.tolerance, climb.passes + SHORT, limits.progress)
-    return _ascend(some, begun, rules, rough, e_step)._replace(sites=climb.sites)
+    return _ascend(some, begun, rules, rough, e_step)._replace(sites=climb.sites, prior=climb.prior)
 
 
 def _ascend(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, passer: Passer) -> _Climb:
-    """Step until every plain step is below the tolerance, or small beside what is unsure of the parameter."""
+    """Step until every plain step is below the tolerance, relative or in hundreds of the parameter's standard error."""
     at, sites, prior, done, _ = climb
-    mixer = Mixer()
+    mixer, safe, height = Mixer(), at, -np.inf
     while done < limits.passes:
         found, sites = passer(answers, at, sites)
+        lost = height - float(found.log_likelihood)
+        height = float(found.log_likelihood)
+        if lost > SLACK * abs(height) and at is not safe:  # the mixed step went down: take the plain one
+            mixer.restart()
+            at, done = safe, done + 1
+            continue
         target, prior = m_step(found, at, prior, rules)
-        old, new, unsure = pack(at, rules), pack(target, rules), spread(found, at, rules)
-        change = np.abs(new - old) / (1 + np.abs(old))
+        old, new, unsure = pack(at, rules), pack(target, rules), spread(found, at, prior, rules)
+        allowed = limits.tolerance * np.maximum(1 + np.abs(old), 100 * unsure)
+        change = np.abs(new - old)
         done += 1
         if limits.progress is not None:
-            limits.progress(done, float(change.max(initial=0.0)))
-        if (change <= np.maximum(limits.tolerance, 50 * limits.tolerance * np.minimum(unsure, 1.0))).all():
+            limits.progress(done, float(np.max(change / (1 + np.abs(old)), initial=0.0)))
+        if (change <= allowed).all():
             return _Climb(target, sites, prior, done, converged=True)
         mixed = unpack(mixer.mix(old, new, 1 / unsure), target, rules)
         if mixed is None:
             mixer.restart()
-        at = target if mixed is None else mixed
+        safe, at = target, target if mixed is None else mixed
     return _Climb(at, sites, prior, done, converged=False)
 
 
@@ -211,7 +222,7 @@ def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
         converged=climb.converged,
         kept_items=task.items,
         kept_skills=task.skills,
-        refused=task.refused + tuple(_runaways(task, at)),
+        refused=task.refused + tuple(_runaways(task, at, se[:, :k])),
         prior=climb.prior,
     )
 
@@ -235,7 +246,13 @@ def _chosen_rows(block: Floats, columns: Ints) -> Floats:
     return np.where(real[:, :, None] & real[:, None, :], some, 0.0)
 
 
-def _runaways(task: Task, at: Parameters) -> list[Refused]:
-    far = (np.abs(at.slope) >= MAX_SLOPE - 1e-6).any(1)
-    why = f"its slope ran to the limit of {MAX_SLOPE:g}: too few answers to hold it. Maybe give a prior on items."
-    return [Refused("item", int(task.items[i]), why) for i in np.nonzero(far)[0]]
+def _runaways(task: Task, at: Parameters, se: Floats) -> list[Refused]:
+    """Items that stay in the fit although their slopes are not told."""
+    notes = []
+    for i in np.nonzero((np.abs(at.slope) >= MAX_SLOPE - 1e-6).any(1) | (se > LOOSE).any(1))[0]:
+        t = int(np.argmax(se[i]))
+        why = f"its slope ran to the limit of {MAX_SLOPE:g}"
+        if (np.abs(at.slope[i]) < MAX_SLOPE - 1e-6).all():
+            why = f"its slope is hardly told: {at.slope[i, t]:.2f} with standard error {se[i, t]:.2f}"
+        notes.append(Refused("item", int(task.items[i]), f"{why}; it was kept. Maybe give a prior on items."))
+    return notes

@@ -238,14 +238,16 @@ def pack(at: Parameters, rules: Rules) -> Floats:
     return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored]])
 
 
-def spread(found: Statistics, at: Parameters, rules: Rules) -> Floats:
-    """A rough standard error of each entry of `pack`, from each parameter's own information."""
+def spread(found: Statistics, at: Parameters, prior: ItemPrior | None, rules: Rules) -> Floats:
+    """A rough standard error of each entry of `pack`, from each item's own information."""
     k, skills = at.slope.shape[1], len(at.mean)
-    known = np.maximum(np.diagonal(found.crossed, axis1=1, axis2=2), 1e-2)
-    typical = 1 / np.sqrt(max(float(found.persons), 1.0))
-    others = np.full(skills * (skills - 1) // 2 + 2 * int(rules.anchored.sum()), typical)
-    items = [known[:, :k][real_slopes(at)], known[:, k:][np.isfinite(at.threshold)]]
-    return np.concatenate([*(1 / np.sqrt(n) for n in items), others])
+    information = bordered(found.crossed + prior_terms(at, prior)[1], at)
+    place = np.arange(information.shape[1])
+    information[:, place, place] *= 1 + 1e-4
+    se = np.sqrt(np.diagonal(np.linalg.inv(information), axis1=1, axis2=2))
+    others = skills * (skills - 1) // 2 + 2 * int(rules.anchored.sum())
+    typical = np.full(others, 1 / np.sqrt(max(float(found.persons), 1.0)))
+    return np.concatenate([se[:, :k][real_slopes(at)], se[:, k:][np.isfinite(at.threshold)], typical])
 
 
 def unpack(x: Floats, at: Parameters, rules: Rules) -> Parameters | None:
