@@ -102,7 +102,10 @@ async def refused(request: Request, wrong: Exception) -> Response:
 
 
 async def malformed(request: Request, wrong: Exception) -> Response:
-    fields = sorted({str(e["loc"][-1]) for e in wrong.errors()}) if isinstance(wrong, RequestValidationError) else []
+    errors = wrong.errors() if isinstance(wrong, RequestValidationError) else []
+    if any(error["loc"][0] == "path" for error in errors):
+        return await refused(request, HTTPException(HTTPStatus.NOT_FOUND))
+    fields = sorted({str(error["loc"][-1]) for error in errors})
     return error(request, 422, "This form is not complete", f"Maybe fill in {', '.join(fields)} and send it again.")
 
 

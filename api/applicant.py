@@ -66,6 +66,7 @@ def invitation_page(
 
 @router.post("/i/{token}")
 def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: Invited, form: Form) -> Response:
+    db.refresh(invited, with_for_update=True)  # two people may press the button at once
     sitting.check_open(invited, now)
     if form.get("act") == "practice":
         return RedirectResponse(f"/i/{token}/practice/1", HTTPStatus.SEE_OTHER)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import jinja2
 import numpy as np
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from item_bank.load import Bank
 from vetting import store
 from vetting.settings import Settings
 
-HERE = Path(__file__).resolve().parent
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,7 @@ DB = Annotated[Session, Depends(unit_of_work, scope="function")]
 WritingDB = Annotated[Session, Depends(writing_work, scope="function")]
 Ours = Annotated[House, Depends(house)]
 Now = Annotated[datetime, Depends(now)]
+Number = Annotated[int, Path(ge=0, lt=2**31)]  # of a record, in an address
 
 
 def page(request: Request, name: str, context: dict[str, Any], status: int = 200) -> Response:

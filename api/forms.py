@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Annotated
+from unicodedata import category
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -23,8 +25,20 @@ Form = Annotated[FormData, Depends(form_of)]
 
 
 def text_of(form: FormData, field: str) -> str:
+    """What was typed, without the space around it; letters that nobody can see are nothing."""
     value = form.get(field, "")
-    return value.strip() if isinstance(value, str) else ""
+    tidy = readable(value).strip() if isinstance(value, str) else ""
+    return tidy if any(category(letter)[0] not in "CZ" for letter in tidy) else ""
+
+
+def readable(text: str) -> str:
+    """The text without the one letter that PostgreSQL cannot keep."""
+    return text.replace("\0", "")
+
+
+def number_of(text: str) -> int | None:
+    """A record's or a page's number, or None for whatever else was typed."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def said_of(form: FormData) -> dict[str, str | list[str]]:
@@ -33,8 +47,8 @@ def said_of(form: FormData) -> dict[str, str | list[str]]:
     for field in form:
         if field in HOUSEKEEPING:
             continue
-        values = [value[:LONGEST_ANSWER] for value in form.getlist(field) if isinstance(value, str)]
-        said[field] = values[0] if len(values) == 1 else values
+        values = [readable(value)[:LONGEST_ANSWER] for value in form.getlist(field) if isinstance(value, str)]
+        said[readable(field)] = values[0] if len(values) == 1 else values
     return said
 
 

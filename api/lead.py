@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import views
-from api.deps import DB, House, Now, Ours, page
+from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form
 from api.recruiter import Staff, frame, shown_name
 from assignment.projection import SURE
@@ -77,7 +77,7 @@ def program_or_404(db: Session, number: int) -> Program:
 
 
 @router.get("/lead/{number}/queues")
-def queues(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Response:
+def queues(request: Request, db: DB, ours: Ours, who: Staff, number: Number) -> Response:
     program = program_or_404(db, number)
     asked = programs.queues_of(program)
     context = {
@@ -104,7 +104,7 @@ def queue_row(queue: QueueForm, ours: House) -> dict[str, Any]:
 
 
 @router.get("/lead/{number}")
-def plan(request: Request, db: DB, ours: Ours, who: Staff, number: int) -> Response:
+def plan(request: Request, db: DB, ours: Ours, who: Staff, number: Number) -> Response:
     return plan_page(request, db, ours, who, program_or_404(db, number))
 
 
@@ -228,18 +228,18 @@ def hours_by_seat(record: PlanRecord) -> dict[tuple[str, str, str], float]:
 
 
 @router.post("/lead/{number}")
-def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, form: Form) -> Response:
+def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
     """Keep the wishes, solve again with least change, keep the plan."""
     program = program_or_404(db, number)
     shown = {str(person) for person in form.getlist("shown")}
-    for kind in ("pin", "bar"):
-        wished = {(e, q) for e, _, q in (str(value).partition(":") for value in form.getlist(kind)) if e in shown}
-        set_wishes(db, program, kind, wished, shown, now)
     try:
-        staffing.make_plan(db, program, now)
+        with db.begin_nested():  # the wishes and the plan that follows them, or neither
+            for kind in ("pin", "bar"):
+                wished = {(e, q) for e, _, q in (str(said).partition(":") for said in form.getlist(kind)) if e in shown}
+                set_wishes(db, program, kind, wished, shown, now)
+            staffing.make_plan(db, program, now)
     except ValueError as wrong:
-        db.rollback()
-        return plan_page(request, db, ours, who, program_or_404(db, number), str(wrong))
+        return plan_page(request, db, ours, who, program, str(wrong))
     return RedirectResponse(f"/lead/{number}", HTTPStatus.SEE_OTHER)
 
 

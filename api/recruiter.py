@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from api import views
 from api.auth import is_staff_key, sign
-from api.deps import DB, House, Now, Ours, page
+from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, said_of, text_of
 from vetting import decision, dossier, sitting
 from vetting import scale as scales
@@ -125,7 +125,7 @@ def counts(db: Session, role: Role, now: datetime) -> dict[str, Any]:
 
 @router.post("/recruiter/invitations")
 def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form) -> Response:
-    role = db.get(Role, int(text_of(form, "role"))) if text_of(form, "role").isdigit() else None
+    role = db.get(Role, number_of(text_of(form, "role")) or 0)
     errors = []
     if role is None:
         errors.append(("role", "Choose the role."))
@@ -172,7 +172,7 @@ def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Appl
 
 @router.get("/recruiter/roles/{number}")
 def candidates(
-    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, page_number: int = 1
+    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, page_number: int = 1
 ) -> Response:
     role = role_or_404(db, number)
     known = [dossier_of(db, ours, now, role, person) for person in people_of(db, role)]
@@ -228,7 +228,7 @@ def ask_url(role: Role, person: Dossier, more: dossier.MoreMinutes | None) -> st
 
 
 @router.get("/recruiter/roles/{number}/people/{person}")
-def one(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int) -> Response:
+def one(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number) -> Response:
     return dossier_page(request, db, ours, now, who, role_or_404(db, number), applicant_or_404(db, person))
 
 
@@ -236,6 +236,12 @@ def applicant_or_404(db: Session, number: int) -> Applicant:
     person = db.get(Applicant, number)
     if person is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
+    return person
+
+
+def still_here(person: Applicant) -> Applicant:
+    if person.erasure is not None:
+        raise sitting.ClosedError("This person asked to be forgotten. Maybe somebody else fits the role.")
     return person
 
 
@@ -271,7 +277,7 @@ def dossier_page(
 
 
 @router.get("/recruiter/roles/{number}/people/{person}/answers/{answer}")
-def evidence(request: Request, db: DB, ours: Ours, who: Staff, number: int, person: int, answer: int) -> Response:
+def evidence(request: Request, db: DB, ours: Ours, who: Staff, number: Number, person: Number, answer: Number) -> Response:
     """One answer behind a dossier: what was asked and why, what was said, how it was graded."""
     role, said = role_or_404(db, number), db.get(Answer, answer)
     if said is None or said.question.sitting.applicant_id != person:
@@ -288,9 +294,9 @@ def evidence(request: Request, db: DB, ours: Ours, who: Staff, number: int, pers
 
 @router.post("/recruiter/roles/{number}/people/{person}")
 def decide(
-    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int, form: Form
+    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, form: Form
 ) -> Response:
-    role, applicant = role_or_404(db, number), applicant_or_404(db, person)
+    role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
     try:
         said = DecisionForm(verdict=text_of(form, "verdict"), reason=text_of(form, "reason"))
     except ValidationError as wrong:
@@ -303,9 +309,9 @@ def decide(
 
 
 @router.post("/recruiter/roles/{number}/people/{person}/ask/{skill}")
-def ask(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: int, person: int, skill: str) -> Response:  # noqa: ARG001
+def ask(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, skill: str) -> Response:  # noqa: ARG001
     """Invite somebody to a few more minutes on one skill."""
-    role, applicant = role_or_404(db, number), applicant_or_404(db, person)
+    role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
     if skill not in ours.bank.tree.skills:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     further = sitting.invite(db, role, now=now, days=DAYS, name=applicant.name, applicant=applicant, focus=(skill,))

@@ -73,25 +73,26 @@ def next_steps(ours: House, decided: bool) -> list[tuple[str, str]]:  # noqa: FB
 @router.post("/s/{token}/appeal")
 def appeal(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
     words = text_of(form, "text")
-    if len(words) < 3 and mine.ending is not None:
-        return result_page(
-            request, db, ours, now, token, mine, said_of(form), [("appeal", "Say what should be looked at again.")]
-        )
-    decision.appeal(db, mine, words, now)
+    if len(words) >= 3:
+        decision.appeal(db, mine, words, now)
+    elif mine.ending is not None:
+        missing = [("appeal", "Say what should be looked at again.")]
+        return result_page(request, db, ours, now, token, mine, said_of(form), missing)
     return RedirectResponse(f"/s/{token}/result", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/s/{token}/data.json")
-def download(ours: Ours, now: Now, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- the link is the key
+def download(db: DB, ours: Ours, now: Now, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- the link is the key
     headers = {"Content-Disposition": 'attachment; filename="assay-data.json"'}
-    return JSONResponse(everything(mine, ours, now), headers=headers)
+    return JSONResponse(everything(db, mine, ours, now), headers=headers)
 
 
-def everything(mine: Sitting, ours: House, now: datetime) -> Json:
-    """All that is kept about the applicant, keys of open questions left out."""
+def everything(db: Session, mine: Sitting, ours: House, now: datetime) -> Json:
+    """All that is kept about the applicant; a question that waits for its answer is not named by its title."""
     person = mine.applicant
     scale = scales.of(mine.calibration)
     known = belief(person, scale, now)
+    appeals = db.scalars(select(Appeal).join(Sitting).where(Sitting.applicant_id == person.id).order_by(Appeal.id))
     return {
         "name": person.name,
         "sittings": [
@@ -106,14 +107,21 @@ def everything(mine: Sitting, ours: House, now: datetime) -> Json:
             skill: {"mean": round(float(known.mean[d]), 4), "sd": round(float(known.sd[d]), 4)}
             for d, skill in enumerate(scale.skills.ids)
         },
+        "certificates": [
+            {"issuer": paper.issuer, "skill": paper.skill, "level": paper.level, "at": paper.at.isoformat()}
+            for paper in person.certificates
+        ],
+        "hours": [{"week": o.hours, "pay": o.pay, "languages": o.languages, "at": o.at.isoformat()}
+                  for o in person.offers],
         "decisions": [{"verdict": d.verdict, "reason": d.reason, "at": d.at.isoformat()} for d in person.decisions],
+        "appeals": [{"words": one.words, "at": one.at.isoformat()} for one in appeals],
     }  # fmt: skip
 
 
 def said_about(question: Question, item: Item | None) -> Json:
     said = question.answer
     return {
-        "asked": question.at.isoformat(), "title": item.title if item else question.item_id,
+        "asked": question.at.isoformat(), "title": (item.title if item else question.item_id) if said else None,
         "why": question.why["skills"], "answer": said.response if said else None,
         "seconds": said.seconds if said else None,
         "grades": [{"rater": grade.rater, "level": grade.level} for grade in said.grades] if said else [],
@@ -123,16 +131,10 @@ def said_about(question: Question, item: Item | None) -> Json:
 @router.post("/s/{token}/delete")
 def delete(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
     if form.get("confirm") != "yes":
-        return result_page(
-            request,
-            db,
-            ours,
-            now,
-            token,
-            mine,
-            None,
-            [("confirm", "Tick the box to confirm that your data is to be deleted.")],
-        )
+        if mine.ending is None:
+            return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+        unsure = [("confirm", "Tick the box to confirm that your data is to be deleted.")]
+        return result_page(request, db, ours, now, token, mine, None, unsure)
     sitting.end(db, mine, "erased", now)
     decision.erase(db, mine.applicant, now)
     return RedirectResponse(f"/s/{token}/result", HTTPStatus.SEE_OTHER)

@@ -20,13 +20,13 @@ LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
 def closed(setting: Scene) -> list[str]:
     """Queues that no one may produce or review on, with the bar that shuts them and the best anyone reaches."""
     people = explain.eligible_people(setting.problem)
-    alone = clearing_each_bar(setting.means, setting.sds, setting.bars)
+    alone = clearing_each_bar(setting.pool.means, setting.pool.sds, setting.bars)
     said = []
     for q, queue in enumerate(setting.queues):
         if people[q, 0] > 0 and (people[q, 1] > 0 or queue.reviews == 0):
             continue
         doing = "make" if people[q, 0] == 0 else "review"
-        hardest = [setting.scale.skills.ids[k] for k in np.flatnonzero(alone[q] == 0)]
+        hardest = [setting.pool.skills.ids[k] for k in np.flatnonzero(alone[q] == 0)]
         which = (
             f"the bar on {', '.join(hardest)} is cleared by no one"
             if hardest
@@ -41,7 +41,7 @@ def closed(setting: Scene) -> list[str]:
 
 def reachable(setting: Scene, q: int) -> float:
     """A bar that the third-best expert would clear on the skill that shuts the queue most."""
-    floors = setting.means - 1.2816 * setting.sds
+    floors = setting.pool.means - 1.2816 * setting.pool.sds
     rows = np.flatnonzero(~np.isnan(setting.bars[q]))
     if len(rows) == 0:
         return 0.0
@@ -65,11 +65,13 @@ def body(setting: Scene, plan: Plan) -> Json:
         "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e)],
         "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
         "closed": closed(setting),
-        "demand": {setting.scale.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
+        "demand": {setting.pool.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
         "worth_missing": float(sum(shortage.worth for shortage in short.values())),
         "vet_next": vet,
         "supply": supply(setting, plan, vet),
-        "one_more_hour": {setting.axis.ids[e]: float(w) for e, w in enumerate(explain.one_more_hour(plan)) if w > 0.01},
+        "one_more_hour": {
+            setting.pool.axis.ids[e]: float(w) for e, w in enumerate(explain.one_more_hour(plan)) if w > 0.01
+        },
         "broken": broken(setting, plan),
     }
 
@@ -83,7 +85,7 @@ def seats(setting: Scene, plan: Plan, e: int) -> list[Json]:
         queue = setting.queues[choice.queue]
         said.append(
             {
-                "expert": setting.axis.ids[e],
+                "expert": setting.pool.axis.ids[e],
                 "queue": queue.name,
                 "role": ROLES[choice.role],
                 "hours": choice.hours,
@@ -106,8 +108,8 @@ def seats(setting: Scene, plan: Plan, e: int) -> list[Json]:
 def strongest(setting: Scene, e: int, q: int) -> str:
     """The queue's skill on which this person stands out most from the other experts."""
     rows = np.flatnonzero(setting.weights[q] > 0)
-    ahead = setting.means[e, rows] - setting.means[:, rows].mean(axis=0)
-    best: str = setting.scale.skills.ids[rows[int(np.argmax(ahead))]]
+    ahead = setting.pool.means[e, rows] - setting.pool.means[:, rows].mean(axis=0)
+    best: str = setting.pool.skills.ids[rows[int(np.argmax(ahead))]]
     return best
 
 
@@ -134,24 +136,24 @@ def queue_view(setting: Scene, plan: Plan, q: int, missing: float, shortage: exp
 
 def invitations(setting: Scene, plan: Plan) -> list[Json]:
     """Whom to vet next, and in what; the best twenty."""
-    languages = speaks(setting.experts, setting.queues)
+    languages = speaks(setting.pool, setting.queues)
     found = vet_next(
         setting.problem,
         plan,
         setting.projection,
-        setting.means,
-        setting.sds,
+        setting.pool.means,
+        setting.pool.sds,
         setting.bars,
-        pay=setting.pay,
-        vetting_cost=np.full(len(setting.scale.skills.ids), VETTING_COST),
+        pay=setting.pool.pay,
+        vetting_cost=np.full(len(setting.pool.skills.ids), VETTING_COST),
         open_to=np.repeat(languages[:, :, None], len(ROLES), axis=2),
     )
     return [
         {
-            "expert": setting.axis.ids[found.expert[i]],
+            "expert": setting.pool.axis.ids[found.expert[i]],
             "queue": setting.queues[found.queue[i]].name,
             "role": ROLES[found.role[i]],
-            "skills": [setting.scale.skills.ids[k] for k in np.flatnonzero(found.skills[i])],
+            "skills": [setting.pool.skills.ids[k] for k in np.flatnonzero(found.skills[i])],
             "chance": float(found.chance[i]),
             "hours": float(found.hours[i]),
             "gain": float(found.gain[i]),
@@ -173,7 +175,7 @@ def supply(setting: Scene, plan: Plan, vet: Sequence[Json]) -> list[Json]:
     rows = np.flatnonzero(setting.weights.sum(axis=0) > 0)
     return [
         {
-            "skill": setting.scale.skills.ids[k],
+            "skill": setting.pool.skills.ids[k],
             "demand_hours": float(asked @ setting.weights[:, k]),
             "ready_hours": float(planned @ setting.weights[:, k]),
             "likely_hours": float(likely @ setting.weights[:, k]),
@@ -194,7 +196,7 @@ def broken(setting: Scene, plan: Plan) -> list[Json]:
     arcs = setting.problem
     return [
         {
-            "expert": setting.axis.ids[arcs.expert[a]],
+            "expert": setting.pool.axis.ids[arcs.expert[a]],
             "queue": setting.queues[arcs.queue[a]].name,
             "hours": float(plan.broken[a]),
         }

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import ROLES, Asks, Projection, eligible, project
 from irt import timing
+from irt.belief import Posterior
 from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
@@ -27,20 +29,39 @@ SWITCHING = 0.05  # price of an hour moved away from the last plan, as a share o
 
 
 @dataclass(frozen=True, eq=False)
+class Pool:
+    """What is known of some experts; row e is expert e in every array."""
+
+    axis: Axis  # their ids
+    skills: Axis
+    means: Floats  # (E, S)
+    sds: Floats  # (E, S)
+    pace: Floats  # (E,) minutes over the usual minutes
+    pace_sd: Floats  # (E,) of its logarithm
+    week: Floats  # (E,) hours a week
+    pay: Floats  # (E,) an hour
+    languages: tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Wishes:
+    """What a lead asked for beyond the queues, by rows."""
+
+    vetoes: Sequence[tuple[int, int]] = ()  # (expert, queue)
+    pins: Sequence[tuple[int, int]] = ()  # (expert, queue)
+    before: Sequence[tuple[int, int, int, float]] = ()  # (expert, queue, role, hours) of the last plan
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Everything a plan is made of, ids beside rows."""
 
-    experts: tuple[Applicant, ...]
-    axis: Axis  # experts' ids
+    pool: Pool
     queues: tuple[QueueForm, ...]
     problem: Problem
     projection: Projection
-    means: Floats  # (E, S)
-    sds: Floats  # (E, S)
     weights: Floats  # (Q, S) adding up to 1
     bars: Floats  # (Q, S) nan for none
-    pay: Floats  # (E,)
-    scale: Scale
 
 
 def scene(db: Session, program: Program, now: datetime) -> Scene:
@@ -53,36 +74,58 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     if not people:
         raise ValueError("There are no experts to plan with. Maybe advance applicants who gave their hours first.")
     scale = scales.of(scales.latest(db))
-    for queue in queues:
-        known_skills({*queue.skills, *queue.bars}, scale.skills.position, f"queue {queue.name!r}")
     beliefs = [evidence.belief(person, scale, now) for person in people]
-    means, sds = np.array([b.mean for b in beliefs]), np.array([b.sd for b in beliefs])
-    weights, bars = table(queues, scale)
-    axis = Axis.of("experts", (str(person.id) for person in people))
+    weights, _ = table(queues, scale.skills)
     variance = np.array([np.einsum("qs,st,qt->q", weights, b.belief.cov, weights) for b in beliefs])
+    pool = pool_of(people, beliefs, scale)
+    kept = [wish for wish in wishes(db, program) if str(wish.applicant_id) in pool.axis.position]
+    asked = Wishes(
+        rows_of(kept, "bar", pool.axis, queues), rows_of(kept, "pin", pool.axis, queues),
+        before(program, pool.axis, queues),
+    )  # fmt: skip
+    return compose(pool, queues, variance, asked, now)
+
+
+def pool_of(people: Sequence[Applicant], beliefs: Sequence[Posterior], scale: Scale) -> Pool:
     pace, pace_sd = np.array([speed(person, scale) for person in people]).T
-    projection = project(means @ weights.T, variance, asks(queues), pace, speed_sd=pace_sd)
-    pay = np.array([offer(person).pay for person in people])
-    kept = [wish for wish in wishes(db, program) if str(wish.applicant_id) in axis.position]
-    open_to = eligible(means, sds, bars) & speaks(people, queues)[:, :, None]
+    return Pool(
+        axis=Axis.of("experts", (str(person.id) for person in people)),
+        skills=scale.skills,
+        means=np.array([known.mean for known in beliefs]),
+        sds=np.array([known.sd for known in beliefs]),
+        pace=pace,
+        pace_sd=pace_sd,
+        week=np.array([offer(person).hours for person in people]),
+        pay=np.array([offer(person).pay for person in people]),
+        languages=tuple(frozenset(offer(person).languages) for person in people),
+    )
+
+
+def compose(pool: Pool, queues: Sequence[QueueForm], variance: Floats, asked: Wishes, now: datetime) -> Scene:
+    """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill."""
+    weights, bars = table(queues, pool.skills)
+    projection = project(pool.means @ weights.T, variance, asks(queues), pool.pace, speed_sd=pool.pace_sd)
+    open_to = eligible(pool.means, pool.sds, bars) & speaks(pool, queues)[:, :, None]
     problem = staff(
         projection,
         open_to,
         wanted(queues, now),
-        hours=hours(people, queues, now),
-        pay=pay,
-        vetoes=rows_of(kept, "bar", axis, queues),
-        pins=pins(kept, axis, queues, open_to, week_of(people, queues, now)),
-        before=before(program, axis, queues),
-        switching=SWITCHING * float(pay.mean()),
+        hours=hours_by_date(pool, queues, now),
+        pay=pool.pay,
+        vetoes=list(asked.vetoes),
+        pins=pins(asked, open_to, week_of(pool, queues, now)),
+        before=list(asked.before),
+        switching=SWITCHING * float(pool.pay.mean()),
     )
-    return Scene(tuple(people), axis, queues, problem, projection, means, sds, weights, bars, pay, scale)
+    return Scene(pool, tuple(queues), problem, projection, weights, bars)
 
 
-def table(queues: Sequence[QueueForm], scale: Scale) -> tuple[Floats, Floats]:
+def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:
     """(Q, S) weights adding up to 1, and bars with nan for none."""
-    weights = np.array([scale.skills.values(queue.skills, 0.0) for queue in queues])
-    bars = np.array([scale.skills.values(queue.bars, np.nan) for queue in queues])
+    for queue in queues:
+        known_skills({*queue.skills, *queue.bars}, skills.position, f"queue {queue.name!r}")
+    weights = np.array([skills.values(queue.skills, 0.0) for queue in queues])
+    bars = np.array([skills.values(queue.bars, np.nan) for queue in queues])
     return weights / weights.sum(axis=1, keepdims=True), bars
 
 
@@ -122,14 +165,19 @@ def wanted(queues: Sequence[QueueForm], now: datetime) -> Queues:
     )
 
 
-def hours(people: Sequence[Applicant], queues: Sequence[QueueForm], now: datetime) -> Floats:
+def hours_by_date(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
     """(E, T) hours of each expert up to each due date."""
     weeks = np.array([(end - now) / WEEK for end in sorted(set(deadlines(queues, now)))])
-    return np.outer([offer(person).hours for person in people], weeks)
+    return np.outer(pool.week, weeks)
 
 
-def speaks(people: Sequence[Applicant], queues: Sequence[QueueForm]) -> np.ndarray:
-    return np.array([[queue.language in offer(person).languages for queue in queues] for person in people])
+def week_of(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
+    """(E, Q) hours of each expert in the coming week, or up to the queue's date where that is sooner."""
+    return np.outer(pool.week, [min((end - now) / WEEK, 1.0) for end in deadlines(queues, now)])
+
+
+def speaks(pool: Pool, queues: Sequence[QueueForm]) -> NDArray[np.bool_]:
+    return np.array([[queue.language in spoken for queue in queues] for spoken in pool.languages])
 
 
 def rows_of(kept: Iterable[Wish], kind: str, axis: Axis, queues: Sequence[QueueForm]) -> list[tuple[int, int]]:
@@ -141,23 +189,18 @@ def rows_of(kept: Iterable[Wish], kind: str, axis: Axis, queues: Sequence[QueueF
     ]
 
 
-def pins(
-    kept: Iterable[Wish], axis: Axis, queues: Sequence[QueueForm], open_to: np.ndarray, week: Floats
-) -> list[tuple[int, int, int, float]]:
-    """A pinned expert is promised half of their hours in `week` (E, Q), in the first role they may take on the queue.
+def pins(asked: Wishes, open_to: NDArray[np.bool_], week: Floats) -> list[tuple[int, int, int, float]]:
+    """Who is pinned keeps the hours of the last plan; without any, half of their hours in `week` (E, Q) are promised.
 
-    Somebody pinned to more than two queues has no half for each: the week is divided among them.
+    Those half weeks are in the first role they may take on the queue, and somebody pinned to more than two queues
+    has no half for each: the week is divided among them.
     """
-    barred = set(rows_of(kept, "bar", axis, queues))
-    rows = [(e, q) for e, q in rows_of(kept, "pin", axis, queues) if open_to[e, q].any() and (e, q) not in barred]
+    barred = set(asked.vetoes)
+    rows = [(e, q) for e, q in asked.pins if open_to[e, q].any() and (e, q) not in barred]
+    kept = [row for row in asked.before if (row[0], row[1]) in rows and open_to[row[0], row[1], row[2]]]
+    fresh = [row for row in rows if row not in {(e, q) for e, q, _, _ in kept}]
     many = Counter(e for e, _ in rows)
-    return [(e, q, int(np.argmax(open_to[e, q])), float(week[e, q]) / max(2, many[e])) for e, q in rows]
-
-
-def week_of(people: Sequence[Applicant], queues: Sequence[QueueForm], now: datetime) -> Floats:
-    """(E, Q) hours of each expert in the coming week, or up to the queue's date where that is sooner."""
-    share = [min((end - now) / WEEK, 1.0) for end in deadlines(queues, now)]
-    return np.outer([offer(person).hours for person in people], share)
+    return kept + [(e, q, int(np.argmax(open_to[e, q])), float(week[e, q]) / max(2, many[e])) for e, q in fresh]
 
 
 def before(program: Program, axis: Axis, queues: Sequence[QueueForm]) -> list[tuple[int, int, int, float]]:

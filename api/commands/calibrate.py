@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress
+from api.commands.console import Json, notes, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.calibrate import ScaleFile
@@ -109,14 +109,3 @@ def score(
         out.print(
             f"{len(said.people)} people on {len(ruler.skills)} skills, mean sd {sd.mean():.2f}; written to {scores}"
         )
-
-
-def write(file: Path, text: str) -> None:
-    """All of the file or nothing: written beside it first, then put in its place."""
-    beside = file.with_name(file.name + ".part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
-    except OSError as wrong:
-        beside.unlink(missing_ok=True)
-        raise OSError(f"{file}: cannot be written: {wrong.strerror}. Maybe the folder does not exist.") from wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,3 +56,14 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
             bar.update(task, advance=1, description=text or what)
 
         yield step
+
+
+def write(file: Path, text: str) -> None:
+    """All of the file or nothing: written beside it first, then put in its place."""
+    beside = file.with_name(file.name + ".part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as wrong:
+        beside.unlink(missing_ok=True)
+        raise OSError(f"{file}: cannot be written: {wrong.strerror}. Maybe the folder does not exist.") from wrong

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, write
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vetting.records import PlanRecord, Program
+    from vetting.records import Json as Account
+    from vetting.records import Program
 
 programs = typer.Typer(help="Programs: lists of queues, each one kind of unit.", no_args_is_help=True)
 hours = typer.Typer(help="Experts' hours.", no_args_is_help=True)
@@ -65,12 +66,24 @@ def set_hours(
 
 
 def plan(
-    program: Annotated[str, typer.Argument(help="Name of the program.")],
+    program: Annotated[str, typer.Argument(help="Name of the program; not with --experts.")] = "",
     allow_empty: Annotated[bool, typer.Option(help="Plan the rest if a queue has nobody who may work on it.")] = False,
+    experts: Annotated[Path | None, typer.Option(help="Plan from files: CSV or Parquet of experts.")] = None,
+    queues: Annotated[Path | None, typer.Option(help="YAML of queues, as for `assay program add`.")] = None,
+    previous: Annotated[Path | None, typer.Option(help="An earlier PLAN.csv: change as little as pays.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="PLAN.csv to write.")] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=0.1, help="Seconds; the best plan so far and its gap are kept.")
+    ] = 20,
     database: Database = DATABASE,
     as_json: Json = False,
 ) -> None:
-    """Staff a program: who works where and why, what is short, whom to vet next. The plan is kept."""
+    """Staff a program: who works where and why, what is short, whom to vet next. From the database, or from files."""
+    if experts is not None or queues is not None:
+        from_files(experts, queues, previous, target, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json)
+        return
+    if not program:
+        raise ValueError("Which program? Maybe give its name, or --experts and --queues to plan from files.")
     from vetting import programs, staffing, store
 
     engine, _ = opened(database)
@@ -79,7 +92,30 @@ def plan(
         if as_json:
             print_json(record.body)
         else:
-            tell(record, programs.names(programs.experts(db)))
+            tell(record.body, programs.names(programs.experts(db)))
+
+
+def from_files(
+    experts: Path | None, queues: Path | None, previous: Path | None, target: Path | None, *, time_limit: float,
+    allow_empty: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if experts is None or queues is None or target is None:
+        raise ValueError("A plan from files needs --experts, --queues and --out.")
+    from vetting import plan_files
+    from vetting.messages import ProgramForm, read_form
+
+    form = read_form(queues, ProgramForm)
+    pool = plan_files.read_experts(experts)
+    before = plan_files.read_previous(previous, pool, form) if previous else []
+    account = plan_files.plan(pool, form, before, datetime.now(UTC), time_limit)
+    if account["closed"] and not allow_empty:
+        raise ValueError("\n".join([*account["closed"], "Or plan the rest with --allow-empty."]))
+    write(target, plan_files.as_table(account))
+    if as_json:
+        print_json(account)
+    else:
+        tell(account, {})
+        out.print(f"written to {target}")
 
 
 def program_named(db: Session, name: str) -> Program:
@@ -94,8 +130,7 @@ def program_named(db: Session, name: str) -> Program:
     return found
 
 
-def tell(record: PlanRecord, names: dict[str, str]) -> None:
-    body = record.body
+def tell(body: Account, names: dict[str, str]) -> None:
     proof = f"proven within {100 * body['gap']:.4f} % of the best possible ({body['status']})"
     out.print(f"plan worth [bold]{body['value']:,.0f}[/], {proof}")
     table = Table("Queue", "Planned", "Held back by", "One more hour brings at most", box=None)
