@@ -1,6 +1,6 @@
 """How fast and how exact a calibration is: fixed simulated workloads, CPU seconds on one thread.
 
-    python benchmarks/calibration.py [W1 W2 W3 W4 S20 S50] [--seed 1] [--json]
+    python3 dev.py bench calibration [W1 W2 W3 W4 S20 S50] [--seed 1] [--json]
 
 Recipe: a = exp(N(.25, .3)) clipped to [.5, 2.8], times .75 on items of two skills; b ~ N(0, 1), d = -|a| b; cut
 points of five-level items near (-1.5, -.5, .5, 1.5) |a|; θ ~ N(0, Σ), unit variances.
@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import resource
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -218,13 +219,13 @@ def shown(name: str, f: dict[str, Any]) -> str:
     )
 
 
-def main() -> None:
+def main(argv: list[str]) -> int:
     """Run the workloads named, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(argv)
     warm_up()
     results = {}
     for name in chosen.names:
@@ -233,7 +234,8 @@ def main() -> None:
             print(shown(name, results[name]), flush=True)
     if chosen.json:
         print(json.dumps(results, indent=1))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
