@@ -1,9 +1,9 @@
-"""When to stop asking: the horizon rule against the best fixed length, both with a price of a minute.
+"""When to stop asking: optimal stopping against the best fixed length, both with a price of a minute.
 
 The world of `minutes`. One decision a person: take them if the mean of t = w'θ (sd 1 over people) is above a bar;
 taking them is worth t - bar. Every rule asks the same questions in the same order (largest fall of Var(t) a minute)
 and only the end differs. Value and net value are shares of what knowing everybody's t would be worth. The other rules'
-one number is chosen in hindsight, on these people, which flatters them; the horizon rule has none to choose.
+one number is chosen in hindsight, on these people, which flatters them; optimal stopping has none to choose.
 
     python3 dev.py bench stopping [--json] [--people 300]
 """
@@ -21,7 +21,8 @@ from benchmarks.beliefs import table
 from benchmarks.minutes import SKILLS, World, ask, draw_world
 from irt.belief import Belief
 from irt.model import Floats
-from irt.selection import Pool, Tangent, Told, scan, worth_continuing
+from irt.selection import Pool, Tangent, Told, scan
+from irt.stopping import worth_continuing
 from irt.verdict import flat
 
 LONGEST = 90.0  # minutes
@@ -86,7 +87,7 @@ def judged(paths: list[Path], stop: list[np.ndarray], t: Floats, bar: float, pri
     return {"minutes": float(spent.mean()), "value": float(value), "net": float(value - price * spent.mean() / perfect)}
 
 
-def horizon(path: Path, bar: float, price: float) -> np.ndarray:
+def optimal(path: Path, bar: float, price: float) -> np.ndarray:
     steps = zip(np.abs(path.mean - bar), path.variance, path.fall, path.minutes, strict=True)
     return np.array([worth_continuing(*step, price) <= 0 for step in steps])
 
@@ -99,7 +100,7 @@ def rules(paths: list[Path], t: Floats, bar: float, price: float) -> dict[str, d
         return ndtr(np.abs(path.mean - bar) / np.sqrt(path.variance))
 
     return {
-        "horizon": judged(paths, [horizon(path, bar, price) for path in paths], t, bar, price),
+        "optimal stopping": judged(paths, [optimal(path, bar, price) for path in paths], t, bar, price),
         "best fixed length": best_of([[path.spent >= length for path in paths] for length in np.arange(1, 90, 1.0)]),
         "best sd": best_of([[path.variance <= sd**2 for path in paths] for sd in np.arange(0.2, 0.9, 0.02)]),
         "best chance of being right": best_of(

@@ -16,8 +16,7 @@ has it, and decisions, as objectives of their own. Expected values are over the 
 uncertainty included.
 
 References: van der Linden & Pashley (2010), Elements of Adaptive Testing; Fan, Wang, Chang & Douglas
-(2012), JEBS 37, for information per minute; van der Linden & Veldkamp (2007), JEBS 32, for eligibility;
-Frazier & Powell (2010), Decision Analysis 7, for why a horizon is needed to stop.
+(2012), JEBS 37, for information per minute; van der Linden & Veldkamp (2007), JEBS 32, for eligibility.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from irt.belief import Belief
 from irt.model import Floats, Ints, Items
@@ -204,29 +202,3 @@ def neglected(shown: Ints, share: float = 0.05) -> NDArray[np.bool_]:
     if len(shown) == 0:
         return np.zeros(0, dtype=np.bool_)
     return shown <= np.sort(shown)[min(int(share * len(shown)), len(shown) - 1)]
-
-
-# -- when to stop ----------------------------------------------------------------------------------
-
-HORIZONS = 1.5 ** np.arange(12)
-
-
-def worth_continuing(gap: float, variance: float, fall: float, minutes: float, price: float) -> float:
-    """Net value of asking on, for one decision "is t = w·θ above the bar?"; stop when not positive.
-
-    gap       |mean of t - bar|; variance: Var(t); fall: expected fall of Var(t) by the best next item
-    minutes   that item takes; price: of a minute, in units of t
-
-    If information keeps coming at rate ρ = fall / (V (V - fall) minutes), then after h minutes the mean
-    will have moved by σ_h² = V - V/(1 + ρVh), and the better decision is worth
-    EVI(h) = σ_h [φ(z) - z Φ(-z)], z = gap/σ_h. The best horizon decides: looking one item ahead stops
-    too early, since one item seldom turns a decision.
-    """
-    if fall <= 0 or fall >= variance:
-        return -price * minutes if fall <= 0 else np.inf
-    rate = fall / (variance * (variance - fall) * minutes)
-    h = minutes * HORIZONS
-    sigma = np.sqrt(variance - variance / (1 + rate * variance * h))
-    z = gap / sigma
-    gained = sigma * (np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - z * ndtr(-z))
-    return float((gained - price * h).max())

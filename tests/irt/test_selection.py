@@ -8,7 +8,7 @@ import pytest
 from irt.belief import Belief, answers, solve
 from irt.model import Items, probability
 from irt.population import bifactor
-from irt.selection import Aim, Pool, eligible, falls, hinge, neglected, scan, worth_continuing
+from irt.selection import Aim, Pool, eligible, falls, hinge, neglected, scan
 from irt.simulation import random_items, respond
 from irt.tilt import tilt
 
@@ -246,36 +246,3 @@ def test_the_neglected_items_are_the_least_shown(rng):
     assert np.flatnonzero(neglected(shown)).tolist() == np.flatnonzero(shown <= 5).tolist()
     assert neglected(np.zeros(7, dtype=int)).all()
     assert len(neglected(np.zeros(0, dtype=int))) == 0
-
-
-# -- when to stop ----------------------------------------------------------------------------------
-
-
-def test_a_free_minute_is_always_worth_spending_and_a_dear_one_never():
-    assert worth_continuing(0.1, 0.4, 0.05, 1.0, 0.0) > 0
-    assert worth_continuing(0.1, 0.4, 0.05, 1.0, 10.0) < 0
-
-
-def test_an_answer_that_tells_nothing_is_not_worth_its_price():
-    assert worth_continuing(0.1, 0.4, 0.0, 2.0, 0.01) == pytest.approx(-0.02)
-
-
-def test_the_nearer_the_bar_the_more_is_a_minute_worth():
-    values = [worth_continuing(gap, 0.3, 0.03, 1.0, 0.001) for gap in (0.0, 0.2, 0.5, 1.0, 3.0)]
-
-    assert (np.diff(values) < 0).all()
-
-
-def test_at_the_bar_much_information_is_worth_what_knowing_the_truth_is():
-    """E[max(t, 0)] - max(0, 0) for t ~ N(0, V) is sqrt(V / 2π)."""
-    assert worth_continuing(0.0, 1.0, 1 - 1e-9, 1.0, 0.0) == pytest.approx(1 / np.sqrt(2 * np.pi), rel=1e-3)
-
-
-def test_one_item_too_weak_to_turn_the_decision_may_still_be_worth_asking():
-    gap, variance, fall, price = 0.3, 0.3, 0.01, 1e-4
-    moved = np.linspace(-8, 8, 4001)
-    normal = np.exp(-0.5 * moved**2) / np.exp(-0.5 * moved**2).sum()
-    at_once = (normal * np.maximum(np.sqrt(fall) * moved - gap, 0)).sum() - price
-
-    assert at_once < 0
-    assert worth_continuing(gap, variance, fall, 1.0, price) > 0
