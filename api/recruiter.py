@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from api import views
 from api.auth import is_staff_key, sign
 from api.deps import DB, House, Now, Number, Ours, page
-from api.forms import Form, said_of, text_of
+from api.forms import Form, number_of, page_of, said_of, text_of
 from vetting import decision, dossier, sitting
 from vetting import scale as scales
 from vetting.dossier import CLEARS, Dossier
+from vetting.evidence import WHOLE
 from vetting.messages import DecisionForm, RoleForm
 from vetting.records import Answer, Applicant, Invitation, Role, Sitting
 
@@ -161,7 +162,7 @@ def role_or_404(db: Session, number: int) -> Role:
 
 def people_of(db: Session, role: Role) -> list[Applicant]:
     seats = select(Sitting.applicant_id).join(Invitation).join(Role).where(Role.name == role.name)
-    return list(db.scalars(select(Applicant).where(Applicant.id.in_(seats)).order_by(Applicant.id)))
+    return list(db.scalars(select(Applicant).where(Applicant.id.in_(seats)).order_by(Applicant.id).options(*WHOLE)))
 
 
 def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Applicant) -> Dossier:
@@ -171,19 +172,13 @@ def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Appl
 
 
 @router.get("/recruiter/roles/{number}")
-def candidates(
-    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, page_number: int = 1
-) -> Response:
+def candidates(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
     role = role_or_404(db, number)
     known = [dossier_of(db, ours, now, role, person) for person in people_of(db, role)]
     runs = dossier.alike([person for person in known if person.answered])
     flat = [person for run in runs for person in run]
     size = PAGE
-    at = (
-        int(request.query_params.get("page", page_number))
-        if str(request.query_params.get("page", "1")).isdigit()
-        else 1
-    )
+    at = page_of(request)
     window = set(map(id, flat[(at - 1) * size : at * size]))
     groups = [
         {"people": shown, "apart": f"These {len(run)} cannot be told apart" if len(run) > 1 else ""}
@@ -277,7 +272,9 @@ def dossier_page(
 
 
 @router.get("/recruiter/roles/{number}/people/{person}/answers/{answer}")
-def evidence(request: Request, db: DB, ours: Ours, who: Staff, number: Number, person: Number, answer: Number) -> Response:
+def evidence(
+    request: Request, db: DB, ours: Ours, who: Staff, number: Number, person: Number, answer: Number
+) -> Response:
     """One answer behind a dossier: what was asked and why, what was said, how it was graded."""
     role, said = role_or_404(db, number), db.get(Answer, answer)
     if said is None or said.question.sitting.applicant_id != person:
@@ -309,7 +306,9 @@ def decide(
 
 
 @router.post("/recruiter/roles/{number}/people/{person}/ask/{skill}")
-def ask(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, skill: str) -> Response:  # noqa: ARG001
+def ask(
+    request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, skill: str,  # noqa: ARG001
+) -> Response:  # fmt: skip
     """Invite somebody to a few more minutes on one skill."""
     role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
     if skill not in ours.bank.tree.skills:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -26,6 +26,7 @@ ROLES = ("role-mathematics-reviewer.yaml", "role-science-writer.yaml", "role-gen
 PROGRAM = "program-verified-reasoning.yaml"
 WHO = "simulated recruiter"
 LOOP_PEOPLE = 8  # who sit once without and once with the plan's demand
+EXAMPLE_POOL = 40  # experts for whom the example program is sized
 OPEN_USES = 50  # of the link a visitor may try
 
 
@@ -49,6 +50,7 @@ class Walk:
     minutes: float
     questions: float
     fixed: dict[str, FixedForm]
+    exposure: float  # largest share of a role's people who were shown the same question
     covered: float
     intervals: int
     clears: int
@@ -120,7 +122,8 @@ def cohort(
 
 def measured(db: Session, cohorts: list[Cohort], bank: Bank) -> Json:
     """Minutes, questions and coverage, adaptive beside fixed forms."""
-    seen = [rehearsal.compare([db.merge(seat) for seat in one.seats], one.truth, bank, NINETY) for one in cohorts]
+    cohorts = [replace(one, seats=[db.merge(seat) for seat in one.seats]) for one in cohorts]
+    seen = [rehearsal.compare(one.seats, one.truth, bank, NINETY) for one in cohorts]
     forms = {name: np.concatenate([one.fixed[name] for one in seen]).mean(axis=0) for name in seen[0].fixed}
     inside = np.concatenate([one.inside for one in seen])
     return {
@@ -128,7 +131,14 @@ def measured(db: Session, cohorts: list[Cohort], bank: Bank) -> Json:
         "questions": float(np.concatenate([one.questions for one in seen]).mean()),
         "fixed": {name: FixedForm(*(float(x) for x in row)) for name, row in forms.items()},
         "covered": float(inside.mean()), "intervals": len(inside),
+        "exposure": max(most_shown(one.seats) for one in cohorts),
     }  # fmt: skip
+
+
+def most_shown(seats: list[Sitting]) -> float:
+    """The share of these people who were shown the question that was shown most."""
+    shown = Counter(question.item_id for seat in seats for question in seat.questions)
+    return max(shown.values()) / len(seats)
 
 
 def decided(db: Session, cohorts: list[Cohort], bank: Bank, rng: np.random.Generator) -> list[Dossier]:
@@ -155,7 +165,7 @@ def staffed(engine: Engine, bank: Bank, seed: int) -> Json:
     """A plan for the example program; then the same people sit once without and once with its demand."""
     now = datetime.now(UTC)
     with store.writing(engine) as db:
-        program = programs.keep_program(db, read_form(EXAMPLES / PROGRAM, ProgramForm), now)
+        program = programs.keep_program(db, program_form(len(programs.experts(db))), now)
         clock = perf_counter()
         plan = staffing.make_plan(db, program, now).body
         seconds = perf_counter() - clock
@@ -163,14 +173,19 @@ def staffed(engine: Engine, bank: Bank, seed: int) -> Json:
     favoured = programs.demand_of(plan)
     before, after = (loop(engine, bank, seed, demand) for demand in ({}, favoured))
     return {
-        "program": program_name(), "queues": plan["queues"], "value": plan["value"], "gap": plan["gap"],
+        "program": program_form(0).name, "queues": plan["queues"], "value": plan["value"], "gap": plan["gap"],
         "seconds": seconds, "experts": experts, "demand": favoured, "loop_role": loop_form().name,
         "before": share(before, favoured, bank), "after": share(after, favoured, bank),
     }  # fmt: skip
 
 
-def program_name() -> str:
-    return read_form(EXAMPLES / PROGRAM, ProgramForm).name
+def program_form(people: int) -> ProgramForm:
+    """The example program; a larger pool is asked for more, so that there is something to be short of."""
+    form = read_form(EXAMPLES / PROGRAM, ProgramForm)
+    more = max(1.0, round(people / EXAMPLE_POOL, 1))
+    return form.model_copy(
+        update={"queues": [queue.model_copy(update={"units": queue.units * more}) for queue in form.queues]}
+    )
 
 
 def loop_form() -> RoleForm:

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vetting.evidence import WHOLE
 from vetting.messages import ProgramForm, QueueForm
 from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
 
@@ -34,6 +35,7 @@ def experts(db: Session) -> list[Applicant]:
         select(Applicant)
         .where(Applicant.decisions.any(Decision.verdict == "advance"), Applicant.offers.any())
         .order_by(Applicant.id)
+        .options(*WHOLE)
     )
     return [person for person in people if person.decisions[-1].verdict == "advance" and offer(person).hours > 0]
 

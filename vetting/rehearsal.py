@@ -28,9 +28,10 @@ from vetting import sitting
 from vetting.evidence import graded
 from vetting.records import Invitation, Json, Question, Sitting
 from vetting.scale import Scale
-from vetting.sitting import read_aim, wanted
+from vetting.sitting import looks_at, read_aim, wished
 
 RATER = "simulated"
+PARALLEL = 3  # forms that share the bank, each shown to a third of the people
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,20 +96,23 @@ def compare(seats: list[Sitting], truth: World, bank: Bank, z: float) -> Compari
     """What the same simulated people would have needed with fixed forms of the same bank.
 
     "conventional" takes the role's skills in turn, middling difficulty first; "best possible" is the best
-    order for all that does not look at the answers, with the same eye for minutes and correlations. Both are
-    scored as the adaptive test is; "one skill at a time" is the conventional form with each skill scored alone.
+    order for all that does not look at the answers, with the same eye for minutes and correlations; "best, three
+    forms" deals that order out to three forms, so that as with the adaptive test no question is shown to all. They
+    are scored as the adaptive test is; "one skill at a time" is the conventional form with each skill scored alone.
     """
     scale = scales.of(seats[0].calibration)
     usual, best = conventional_form(scale, seats[0], bank), best_form(scale, seats[0])
     alone = Population(scale.population.mean, np.zeros((len(scale.population), 1)), np.ones(len(scale.population)))
     forms = {
-        "one skill at a time": (usual, alone), "conventional": (usual, scale.population),
-        "best possible": (best, scale.population),
+        "one skill at a time": ([usual], alone), "conventional": ([usual], scale.population),
+        "best, three forms": ([best[first::PARALLEL] for first in range(PARALLEL)], scale.population),
+        "best possible": ([best], scale.population),
     }  # fmt: skip
     measured = [measure(seat, truth, person, scale, z) for person, seat in enumerate(seats)]
     weight = read_aim(seats[0].aim, scale).weight
 
-    def needs(order: Ints, prior: Population, person: int) -> tuple[float, int, float]:
+    def needs(orders: list[Ints], prior: Population, person: int) -> tuple[float, int, float]:
+        order = orders[person % len(orders)]
         goal = float(weight @ np.log(measured[person].sd))
         length, reached = until(order, truth.levels[person], scale, prior, weight, goal)
         return float(truth.minutes[person][order[:length]].sum()), length, reached
@@ -139,7 +143,7 @@ def best_form(scale: Scale, seat: Sitting) -> Ints:
     """The best order of the bank if nothing may depend on the answers: most expected hinge per minute first."""
     aim = read_aim(seat.aim, scale)
     belief = Belief(scale.population.mean, scale.population.cov)
-    open_items = wanted(scale.parameters, aim)
+    open_items = looks_at(scale, wished(seat.aim))
     minutes = expected_minutes(scale.intensity, Pace(), spread=scale.sd_intensity)
     order: list[int] = []
     while open_items.any():

@@ -6,7 +6,8 @@ between any two steps and the next one resumes at the same question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from irt.belief import Posterior, solve
-from irt.model import Floats, Items
+from irt.model import Floats
 from irt.selection import Aim, Pool, Scan, eligible, falls, hinge, scan
 from irt.timing import Pace, expected_minutes, pace
 from item_bank.load import Bank
@@ -40,7 +41,8 @@ from vetting.scale import Scale
 
 CONSENT = "2026-11"  # version of the consent text, kept with each sitting
 EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be shown to
-EXPOSURE_FROM = 20  # sittings before exposure control begins: earlier shares are all noise
+WINDOW = 500  # latest sittings over which that share is counted
+ROOM = 2.0  # minutes of open questions that a sitting must have to choose from, as a multiple of its budget
 RUNNERS_UP = 3
 FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
 SHARPER = 0.25  # its target standard error
@@ -96,12 +98,12 @@ def begin(
     check_open(invitation, now)
     calibration = scales.latest(db)
     scale = scales.of(calibration)
-    form = RoleForm.model_validate(invitation.role.body)
+    aim = aim_of(RoleForm.model_validate(invitation.role.body), demand, scale, invitation.focus)
     sitting = Sitting(
         at=now, invitation=invitation,
         applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),
         calibration=calibration, seat=len(invitation.sittings) + 1, consent=CONSENT, extra_time=extra_time,
-        aim=aim_of(form, demand, scale, invitation.focus), closed_items=closed(db, scale, rng),
+        aim=aim, closed_items=closed(db, scale, aim, rng),
     )  # fmt: skip
     db.add(sitting)
     db.flush()
@@ -137,16 +139,44 @@ def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()
     return {"target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price}
 
 
-def closed(db: Session, scale: Scale, rng: np.random.Generator) -> list[str]:
-    """Items that are not open to the next sitting, so that none is shown to too many people."""
-    sittings = db.scalar(select(func.count(Sitting.id))) or 0
-    if sittings < EXPOSURE_FROM:
-        return []
-    asked = db.execute(select(Question.item_id, func.count().label("times")).group_by(Question.item_id))
-    shown = {row.item_id: row.times for row in asked}
-    counts = np.array([shown.get(key, 0) for key in scale.items.ids])
-    open_to_it = eligible(counts, np.full(len(counts), sittings), EXPOSURE, rng)
-    return [key for key, is_open in zip(scale.items.ids, open_to_it, strict=True) if not is_open]
+def closed(db: Session, scale: Scale, aim: Json, rng: np.random.Generator) -> list[str]:
+    """Items that are not open to the next sitting, so that none is shown to too many of those it could be shown to.
+
+    Counted over the latest sittings that wanted one of the item's skills. Where that would leave a sitting too
+    little to choose from, the items shown least are opened again: a small bank cannot keep its secrets.
+    """
+    recent = db.execute(select(Sitting.id, Sitting.aim).order_by(Sitting.id.desc()).limit(WINDOW)).all()
+    kinds = Counter(frozenset(wished(said.aim)) for said in recent)
+    could = np.zeros(len(scale.items.ids), dtype=np.int64)
+    for skills, sittings in kinds.items():
+        could += sittings * looks_at(scale, skills)
+    since = min((said.id for said in recent), default=0)
+    asked = db.execute(
+        select(Question.item_id, func.count().label("times"))
+        .where(Question.sitting_id >= since)
+        .group_by(Question.item_id)
+    )
+    times = {row.item_id: row.times for row in asked}
+    shown = np.array([times.get(key, 0) for key in scale.items.ids])
+    is_open = eligible(shown, could, EXPOSURE, rng)
+    mine = looks_at(scale, wished(aim))
+    minutes = np.exp(scale.intensity)
+    for row in np.argsort(shown / np.maximum(could, 1), kind="stable"):
+        if minutes[is_open & mine].sum() >= ROOM * aim["minutes"]:
+            break
+        is_open[row] = True
+    return [key for key, may in zip(scale.items.ids, is_open, strict=True) if not may]
+
+
+def wished(aim: Json) -> list[str]:
+    return [skill for skill, weight in aim["weight"].items() if weight > 0]
+
+
+def looks_at(scale: Scale, skills: Iterable[str]) -> NDArray[np.bool_]:
+    """Items that look straight at one of some skills, (I,)."""
+    rows = scale.skills.rows(skill for skill in skills if skill in scale.skills.position)
+    seen: NDArray[np.bool_] = np.any(np.isin(scale.parameters.skill, rows) & (scale.parameters.slope > 0), axis=1)
+    return seen
 
 
 # -- where a sitting stands ------------------------------------------------------------------------
@@ -178,7 +208,7 @@ def look(sitting: Sitting, scale: Scale, bank: Bank) -> State:
         pace=person,
         minutes=float(np.minimum(minutes, LONGEST_ABSENCE * np.exp(scale.intensity[rows])).sum()),
         aim=read_aim(sitting.aim, scale),
-        allowed=allowed(sitting, scale, bank) & wanted(scale.parameters, read_aim(sitting.aim, scale)),
+        allowed=allowed(sitting, scale, bank) & looks_at(scale, wished(sitting.aim)),
         expected=expected,
     )
 
@@ -206,12 +236,6 @@ def allowed(sitting: Sitting, scale: Scale, bank: Bank) -> NDArray[np.bool_]:
         )
 
     return np.array([may(row, key) for row, key in enumerate(scale.items.ids)])
-
-
-def wanted(items: Items, aim: Aim) -> NDArray[np.bool_]:
-    """Items that look straight at a skill the sitting is for: nobody is asked about what the role has no use for."""
-    some: NDArray[np.bool_] = np.any((aim.weight[items.skill] > 0) & (items.slope > 0), axis=1)
-    return some
 
 
 # -- asking ----------------------------------------------------------------------------------------

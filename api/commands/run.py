@@ -60,6 +60,9 @@ def tell(seen: Walk) -> None:
             f"{seen.minutes / form.minutes:.0%} of the minutes",
         )  # fmt: skip
     out.print(table)
+    out.print(
+        f"   No question was shown to more than {seen.exposure:.0%} of a role's people; a fixed form shows all to all."
+    )
     out.print(f"   90 % intervals hold the true skill in [bold]{seen.covered:.1%}[/] of {seen.intervals} cases.\n")
     out.print(f"[bold]3. Deciding.[/] {seen.clears} clear their role's bars, {seen.open} are open, {seen.below} below.")
     out.print(f"   A simulated recruiter advanced {seen.experts}; each decision is kept with its reason.\n")
