@@ -13,6 +13,7 @@ from vetting import sitting
 from vetting.messages import RoleForm
 from vetting.records import Answer, Applicant, Availability, Decision, Grade, Question, Role, Sitting
 
+WHY = {"gain": 0.1, "minutes": 1.0, "information": 0.1, "skills": {}, "runners_up": []}  # put on record by hand
 MATHS = ("math.algebra", "math.proof", "math.combinatorics")
 
 
@@ -72,9 +73,7 @@ def answered(db, bank, levels, *, name="Eve", now=NOON, seconds=90.0):
     db.add(seat)
     db.flush()
     for number, (key, level) in enumerate(levels.items(), start=1):
-        asked = Question(
-            at=now, sitting=seat, number=number, item_id=key, revision=bank.items[key].revision, why={"skills": {}}
-        )
+        asked = Question(at=now, sitting=seat, number=number, item_id=key, revision=bank.items[key].revision, why=WHY)
         said = Answer(at=now, question=asked, request_id=f"{seat.id}-{number}", response={}, seconds=seconds)
         said.grades.append(Grade(at=now, rater="key", level=level))
         db.add(said)
