@@ -52,6 +52,11 @@ def said_of(form: FormData) -> dict[str, str | list[str]]:
     return said
 
 
+def page_of(request: Request) -> int:
+    """Which page of a list is asked for; the first if that makes no sense."""
+    return number_of(request.query_params.get("page", "")) or 1
+
+
 def trouble(wrong: UnreadableResponseError) -> tuple[str, str]:
     """A field and a sentence for the applicant."""
     field, _, words = str(wrong).partition(": ")

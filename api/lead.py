@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api import views
 from api.deps import DB, House, Now, Number, Ours, page
-from api.forms import Form
+from api.forms import Form, page_of
 from api.recruiter import Staff, frame, shown_name
 from assignment.projection import SURE
 from vetting import programs, staffing
@@ -113,7 +113,7 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
     experts = {str(person.id): person for person in programs.experts(db)}
     body: Json = record.body if record else {}
     rows = people(db, program, body, experts)
-    at = int(raw) if (raw := request.query_params.get("page", "1")).isdigit() and int(raw) > 0 else 1
+    at = page_of(request)
     context = {
         **frame("lead", who, db, ours),
         "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues"},
