@@ -16,11 +16,12 @@ import time
 import numpy as np
 
 from benchmarks.beliefs import table
-from irt.belief import Belief, update
-from irt.model import Floats
+from irt.belief import Belief, answers, solve, update
+from irt.model import Floats, Ints
 from irt.population import bifactor
-from irt.selection import Aim, Pool, scan
+from irt.selection import Aim, Objective, Pool, Told, scan
 from irt.simulation import random_items, respond
+from irt.verdict import Knowledge, Verdicts
 from irt.worth import effect, hinge_falls
 
 
@@ -36,7 +37,46 @@ def main(argv: list[str]) -> None:
         }
         for count, graded in ((1000, 0.03), (10_000, 0.03), (100_000, 0.03), (10_000, 0.2), (100_000, 0.2))
     }
+    found["other objectives"] = {
+        f"{count} items, {name}": others(options.skills, count, aim, options.repeats)
+        for count in (10_000, 100_000)
+        for name, aim in (("information", Knowledge()), ("8 queues", queues(options.skills)))
+    }
     print(json.dumps(found, indent=1) if options.json else table(found))
+
+
+def queues(skills: int) -> Verdicts:
+    rng = np.random.default_rng(8)
+    return Verdicts(rng.dirichlet(np.full(skills, 0.2), 8), rng.normal(0, 0.5, 8), np.ones(8))
+
+
+def others(skills: int, count: int, aim: Objective, repeats: int) -> dict[str, float]:
+    """Milliseconds of choices under beliefs after some answers, and the worst share of the exact best rate."""
+    rng = np.random.default_rng(count)
+    population = bifactor(np.full(skills, 0.5), np.full(skills, 0.15), [skill // 5 for skill in range(skills)])
+    bank = random_items(count, skills, rng, graded=0.03)
+    pool, allowed = Pool(bank, np.zeros(count), rng.lognormal(0.3, 0.4, count)), np.ones(count, dtype=bool)
+    taken, share, everything = np.zeros(repeats), [], np.arange(count)
+    for repeat in range(repeats):
+        if repeat % max(1, repeats // 10) == 0:
+            asked = bank.rows(rng.choice(count, 4 * repeat * 10 // repeats, replace=False))
+            belief = solve(population, answers(asked, respond(population.draw(1, rng)[0], asked, rng))).belief
+            seen = scan(belief, pool, aim, allowed)
+            told = Told(everything, *effect(belief.mean, belief.cov, *parts(pool), everything))
+            rates = aim.gain(belief, pool, told) / pool.minutes
+            share.append(float(rates[seen.order[0]] / rates.max()))
+        start = time.thread_time_ns()
+        scan(belief, pool, aim, allowed)
+        taken[repeat] = (time.thread_time_ns() - start) / 1e6
+    return {
+        "median ms": float(np.median(taken)), "p99 ms": float(np.percentile(taken, 99)),
+        "worst share of the exact best": min(share), "mean share": float(np.mean(share)),
+    }  # fmt: skip
+
+
+def parts(pool: Pool) -> tuple[Ints, Floats, Floats, Floats, Floats]:
+    items = pool.items
+    return items.skill, items.slope, items.threshold, items.guess, pool.blur
 
 
 def measured(skills: int, count: int, graded: float, repeats: int) -> dict[str, float]:
