@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +23,7 @@ from irt.model import Ints
 
 LONG = ("person", "item", "score")
 EMPTY = {"", "na", "nan", "null", "."}
+MOST_LEVELS = 50  # of an item
 MANY = 20  # faults told before the rest is only counted
 
 
@@ -62,7 +65,7 @@ def rows_of(file: Path) -> Iterator[tuple[int, list[str]]]:
             for row in reader:
                 if any(cell.strip() for cell in row):
                     yield reader.line_num, [cell.strip() for cell in row]
-        except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as wrong:
+        except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as wrong:
             raise TableFaultError(f"{file}: not a CSV in UTF-8: {wrong}. Maybe export it again as CSV.") from wrong
 
 
@@ -89,6 +92,7 @@ def read_items(file: Path) -> dict[str, Item]:
     faults = []
     for line, row in rows:
         try:
+            check_width(row, names)
             one = item_of(dict(zip(names, row, strict=False)))
         except ValueError as wrong:
             faults.append(f"{file}:{line}: {wrong}")
@@ -108,7 +112,7 @@ def item_of(row: Mapping[str, str]) -> Item:
     if not key or not skills:
         raise ValueError(f"item {key!r} with skills {row.get('skills', '')!r}: both are needed.")
     levels, guess = row.get("levels", ""), row.get("guess", "")
-    if levels and (not levels.isdigit() or not 2 <= int(levels) <= 50):
+    if levels and (not re.fullmatch(r"[0-9]{1,3}", levels) or not 2 <= int(levels) <= MOST_LEVELS):
         raise ValueError(f"item {key!r}: levels {levels!r}, but a whole number from 2 to 50 is needed.")
     chance = number(guess) if guess else 0.0
     if not 0 <= chance < 1:
@@ -116,6 +120,12 @@ def item_of(row: Mapping[str, str]) -> Item:
     if chance and levels not in {"", "2"}:
         raise ValueError(f"item {key!r}: has {levels} levels and a guess; only a two-level item can be guessed.")
     return Item(key, skills, int(levels) if levels else None, chance)
+
+
+def check_width(row: Sequence[str], names: Sequence[str]) -> None:
+    """A cell too many is a comma too many: which of the cells are meant cannot be known."""
+    if len(row) > len(names):
+        raise ValueError(f"{len(row)} cells, but the header has {len(names)}. Maybe a comma stands inside a cell.")
 
 
 def number(text: str) -> float:
@@ -134,16 +144,20 @@ def read_responses(file: Path, known: Iterable[str], ignore: Iterable[str] = ())
     names = header(file, rows)
     items = set(known)
     is_long = set(LONG) <= set(names)
-    triples = long_rows(names, rows) if is_long else wide_rows(file, names, rows, items, set(ignore))
+    triples = long_rows(file, names, rows) if is_long else wide_rows(file, names, rows, items, set(ignore))
     return collect(file, triples, items)
 
 
 Triple = tuple[int, str, str, str]  # line, person, item, score
 
 
-def long_rows(names: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Triple]:
+def long_rows(file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Triple]:
     at = [names.index(name) for name in LONG]
     for line, row in rows:
+        try:
+            check_width(row, names)
+        except ValueError as wrong:
+            raise TableFaultError(f"{file}:{line}: {wrong}") from wrong
         padded = row + [""] * (len(names) - len(row))
         yield line, padded[at[0]], padded[at[1]], padded[at[2]]
 
@@ -198,8 +212,9 @@ def fault_of(person: str, item: str, score: str, items: set[str]) -> str | None:
     if item not in items:
         return f"item {item!r} is not known.{near(item, items)}"
     value = number(score)
-    if not value == int(value if np.isfinite(value) else -1) or value < 0:  # noqa: SIM201 -- nan must fail too
-        return f"score {score!r} of person {person!r} on item {item!r}: a whole number from 0 is needed."
+    if not 0 <= value < MOST_LEVELS or value != int(value):
+        wanted = f"a whole number from 0 to {MOST_LEVELS - 1} is needed."
+        return f"score {score!r} of person {person!r} on item {item!r}: {wanted}"
     return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress, write
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.calibrate import ScaleFile
@@ -23,6 +23,7 @@ Ignore = Annotated[str, typer.Option(help="Columns of a wide table that are no i
 def add_to(app: typer.Typer) -> None:
     app.command()(fit)
     app.command()(score)
+    app.command("calibrate")(nightly)
 
 
 def fit(
@@ -109,3 +110,43 @@ def score(
         out.print(
             f"{len(said.people)} people on {len(ruler.skills)} skills, mean sd {sd.mean():.2f}; written to {scores}"
         )
+
+
+def nightly(
+    publish: Annotated[
+        bool, typer.Option(help="Publish if nothing speaks against it; else only say what was found.")
+    ] = False,
+    simulated: Annotated[bool, typer.Option(help="Use the simulated people's answers, and only those.")] = False,
+    database: Database = DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Calibrate the bank on all answers so far: judged on answers kept back, published or refused with reasons."""
+    from datetime import UTC, datetime
+
+    from vetting import nightly as night
+    from vetting import scale as scales
+    from vetting import store
+
+    engine, _ = opened(database)
+    with store.writing(engine) as db:
+        judged = night.judge(db, scales.latest(db), simulated=simulated)
+        done = (
+            night.publish(db, judged, datetime.now(UTC), who="assay calibrate")
+            if publish and not judged.faults
+            else None
+        )
+        number = done.id if done else None
+    if as_json:
+        found = {"people": judged.people, "answers": judged.answers, "items": judged.fitted, "gain": judged.gain}
+        print_json({**found, "before": judged.before, "faults": judged.faults, "published": number})
+    else:
+        out.print(f"{judged.answers} answers of {judged.people} people; {judged.fitted} items have new numbers")
+        if judged.before is not None:
+            out.print(
+                f"mean log probability of an answer kept back: {judged.before:.4f}, now {judged.gain:+.4f} better"
+            )
+        for fault in judged.faults:
+            notes.print(f"[yellow]refused:[/] {fault}")
+        out.print(f"published as scale {number}" if number else "nothing was published")
+    if judged.faults:
+        raise typer.Exit(1)
