@@ -1,0 +1,415 @@
+r"""Raters and what they rate: severities, discriminations, and the quality behind the grades.
+
+    P(Y >= k | q) = σ(φ_r (q - ρ_r - δ_rc + t_ck)),        q_ic ~ N(0, Σ),  one answer's criteria correlated
+
+q     quality of answer i on criterion c, in standard deviations of people's view of it
+ρ_r   severity of rater r; δ_rc its deviation on criterion c; φ_r discrimination, logits a standard deviation
+t     thresholds, the rubric's own
+Identified by the mean severity of the reference raters being 0 (all raters, where none are named).
+
+People as anchors: where reference raters are named, the others see q⁺ instead of q, correlated with q and with
+their own correlations between criteria. What all models overlook together is in 1 - corr(q, q⁺)²: a panel of many
+models is never surer than that allows. With persons, answers of one person share Σ_B, and Σ = Σ_W + Σ_B.
+Criteria that never stand together on one answer share an axis of Σ: nothing could tell their correlation.
+
+Marginal likelihood by EM: E-step `rater_sweep`, M-step `rater_step`; Σ by its own EM identity
+Σ <- Σ + Σ (Σ_b P' K⁻¹ (V + mm' - K) K⁻¹ P) Σ / N, shrunk by a few answers' worth of a prior; the scale is moved to
+unit variance in every pass (parameter expansion), passes are Anderson-mixed, and hyperparameters are renewed from
+the standard errors. Errors: observed information by Louis' identity, Σ taken as known.
+
+References: Samejima (1969); Patz, Junker, Johnson & Mariano (2002), The hierarchical rater model, JEBS 27;
+Robitzsch & Steinfeld (2018), Psych. Test Assess. Model. 60; Louis (1982); Liu, Rubin & Wu (1998) on PX-EM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from irt.acceleration import Mixer
+from irt.model import Floats, Ints
+from irt.rater_step import (
+    SHARP,
+    Pairs,
+    Raters,
+    Spread,
+    chances,
+    columns,
+    falls,
+    improved,
+    information,
+    packed,
+    priors,
+    reaches,
+    rescaled,
+    scores,
+    spread_at_start,
+    spread_of,
+    unpacked,
+)
+from irt.rater_sweep import GRID, TINY, evidence, lost_information, sweep, tally
+
+ENOUGH = 2e-4  # change of any parameter in a pass at which EM has arrived
+PASSES = 300
+RENEWALS = 3  # of the hyperparameters
+ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
+BLOCK = 400  # most answers of one person that are taken together
+SHARE = 0.3  # of quality a person's answers share, to begin with
+ANCHOR = 1e8  # precision with which the reference raters' mean severity is 0
+PSEUDO = 2.0  # answers' worth of prior for Σ, beside one an axis
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Who graded what how; row n is one rating in every array."""
+
+    answer: Ints  # (N,)
+    criterion: Ints  # (N,)
+    rater: Ints  # (N,)
+    level: Ints  # (N,) 0 .. levels - 1
+    levels: Ints  # (C,) of each criterion
+    answers: int
+    raters: int
+    weight: Floats  # (N,) 1, or a share where one rating is spread over two levels
+    person: Ints | None = None  # (answers,)
+    reference: Ints | None = None  # raters taken as anchors
+
+    def __post_init__(self) -> None:
+        size = len(self.answer)
+        if any(len(part) != size for part in (self.criterion, self.rater, self.level, self.weight)):
+            raise ValueError("Ratings: answer, criterion, rater, level and weight must have one length.")
+        if size == 0:
+            raise ValueError("Ratings: there are none. Maybe the filter let nothing through.")
+        for name, most in (("answer", self.answers), ("criterion", len(self.levels)), ("rater", self.raters)):
+            column = getattr(self, name)
+            if column.min() < 0 or column.max() >= most:
+                raise ValueError(f"Ratings: {name} is outside 0 .. {most - 1}. Maybe rows and ids were mixed up.")
+        if (self.levels < 2).any() or (self.level < 0).any() or (self.level >= self.levels[self.criterion]).any():
+            raise ValueError("Ratings: a level is outside its criterion's levels. Maybe levels count from 1 here.")
+
+    @property
+    def layer(self) -> Ints:
+        """(R,) 0 for raters who define quality, 1 for the others."""
+        if self.reference is None:
+            return np.zeros(self.raters, dtype=np.int64)
+        side = np.ones(self.raters, dtype=np.int64)
+        side[self.reference] = 0
+        return side
+
+    def rows(self, which: Ints) -> Ratings:
+        """Some of the ratings, of the same answers and raters."""
+        return replace(
+            self, answer=self.answer[which], criterion=self.criterion[which], rater=self.rater[which],
+            level=self.level[which], weight=self.weight[which],
+        )  # fmt: skip
+
+
+class Cells(NamedTuple):
+    """Every quality that is estimated, sorted by block."""
+
+    answer: Ints  # (cells,)
+    criterion: Ints  # (cells,)
+    layer: Ints  # (cells,)
+    axis: Ints  # (cells,) row of Σ
+    start: Ints  # (blocks + 1,)
+    axes: int  # rows of Σ
+    blocks_of_answers: int
+    blocks_of_people: int
+
+
+class Prior(NamedTuple):
+    """Σ_W and Σ_B, (axes, axes) each."""
+
+    within: Floats
+    between: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Raters, rubric and qualities."""
+
+    ratings: Ratings
+    cells: Cells
+    pairs: Pairs
+    raters: Raters
+    spread: Spread
+    prior: Prior
+    belief: Floats  # (cells, G) weights of each cell's quality on GRID
+    mean: Floats  # (cells,)
+    sd: Floats  # (cells,)
+    covariance: Floats  # (P, P) of the raters' parameters
+    log_likelihood: float
+    passes: int
+    change: float
+
+    @property
+    def converged(self) -> bool:
+        return self.change <= ENOUGH
+
+    @property
+    def severity(self) -> tuple[Floats, Floats]:
+        """(estimate, standard error), (R,) each: over the criteria that the rater graded."""
+        column, size = columns(self.raters, self.pairs)
+        pick = np.zeros((self.ratings.raters, size))
+        pick[np.arange(len(pick)), np.arange(len(pick))] = 1
+        if len(self.raters.threshold) > 1:
+            share = 1 / np.bincount(self.pairs.rater, minlength=len(pick))
+            pick[self.pairs.rater, column[:, 1]] = share[self.pairs.rater]
+        return pick @ packed(self.raters), np.sqrt(np.maximum((pick @ self.covariance * pick).sum(1), 0))
+
+    @property
+    def discrimination(self) -> tuple[Floats, Floats]:
+        """(φ, its standard error), (R,) each."""
+        phi, some = np.exp(self.raters.log_discrimination), self.ratings.raters
+        return phi, phi * np.sqrt(np.maximum(np.diag(self.covariance)[some : 2 * some], 0))
+
+    def cell(self, answer: Ints, criterion: Ints, layer: int = 0) -> Ints:
+        """Rows of some qualities; KeyError for those that were not asked for."""
+        rows = {key: n for n, key in enumerate(zip(*(part.tolist() for part in self.cells[:3]), strict=True))}
+        try:
+            return np.array([rows[a, c, layer] for a, c in zip(answer.tolist(), criterion.tolist(), strict=True)])
+        except KeyError as missing:
+            raise KeyError(f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it.") from None
+
+    def curves(self, rater: Ints, criterion: Ints) -> Floats:
+        """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is the average reference rater."""
+        severity, deviation = self.raters.severity, {}
+        for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True)):
+            deviation[key] = self.raters.deviation[p]
+        own = np.array([deviation.get(key, 0.0) for key in zip(rater.tolist(), criterion.tolist(), strict=True)])
+        usual = float(self.raters.log_discrimination[self.ratings.layer == 0].mean())
+        wider = Raters(
+            np.append(severity, 0.0), own, np.append(self.raters.log_discrimination, usual), self.raters.threshold
+        )
+        return chances(reaches(wider, Pairs(rater, criterion)))
+
+
+def axes_of(answer: Ints, criterion: Ints, criteria: int) -> Ints:
+    """(C,) axis of each criterion: criteria that stand together on an answer get different ones."""
+    meets = np.zeros((criteria, criteria), dtype=bool)
+    order = np.lexsort((criterion, answer))
+    groups = np.split(criterion[order], np.flatnonzero(np.diff(answer[order])) + 1)
+    for group in {tuple(sorted(set(group.tolist()))) for group in groups}:
+        meets[np.ix_(group, group)] = True
+    axis = np.full(criteria, -1)
+    for c in range(criteria):
+        taken = set(axis[meets[c]].tolist())
+        axis[c] = next(a for a in range(criteria) if a not in taken)
+    return axis
+
+
+def cells_of(ratings: Ratings, also: tuple[Ints, Ints]) -> tuple[Cells, Ints]:
+    """(cells, cell of each rating); `also` are (answers, criteria) that nobody in `ratings` graded."""
+    side = ratings.layer[ratings.rater]
+    answer, criterion = np.append(ratings.answer, also[0]), np.append(ratings.criterion, also[1])
+    keys = np.concatenate([
+        np.column_stack([answer, criterion, np.zeros(len(answer), dtype=np.int64)]),
+        np.column_stack([ratings.answer, ratings.criterion, side]),
+    ])  # fmt: skip
+    owner = np.arange(ratings.answers) if ratings.person is None else ratings.person
+    owner = owner * (ratings.answers // BLOCK + 1) + _turn(owner) // BLOCK
+    table = np.unique(np.column_stack([owner[keys[:, 0]], keys]), axis=0)
+    axis = axes_of(answer, criterion, len(ratings.levels))
+    axes = int(axis.max()) + 1
+    start = np.append(np.flatnonzero(np.diff(table[:, 0], prepend=-1)), len(table))
+    people = len(np.unique(owner)) if ratings.person is not None else 0
+    layered = axes * (1 if ratings.reference is None else 2)
+    cells = Cells(
+        table[:, 1], table[:, 2], table[:, 3], axis[table[:, 2]] + axes * table[:, 3], start, layered,
+        len(np.unique(table[:, 1])), people,
+    )  # fmt: skip
+    code = (table[:, 1] * len(ratings.levels) + table[:, 2]) * 2 + table[:, 3]
+    order = np.argsort(code)
+    mine = (ratings.answer * len(ratings.levels) + ratings.criterion) * 2 + side
+    return cells, order[np.searchsorted(code[order], mine)]
+
+
+def _turn(owner: Ints) -> Ints:
+    """The how-manieth answer of its person each answer is."""
+    order = np.argsort(owner, kind="stable")
+    begin = np.flatnonzero(np.diff(owner[order], prepend=-1))
+    turn = np.empty(len(owner), dtype=np.int64)
+    turn[order] = np.arange(len(owner)) - np.repeat(begin, np.diff(np.append(begin, len(owner))))
+    return turn
+
+
+def prior_at_start(cells: Cells, ratings: Ratings) -> Prior:
+    """Criteria correlated .5; the panel's view of a criterion .7 with people's."""
+    layers = 1 if ratings.reference is None else 2
+    axes = cells.axes // layers
+    whole = np.kron(0.7 + 0.3 * np.eye(layers), 0.5 + 0.5 * np.eye(axes))
+    share = 0.0 if ratings.person is None else SHARE
+    return Prior((1 - share) * whole, share * whole)
+
+
+def raters_at_start(ratings: Ratings, pairs: Pairs) -> Raters:
+    """Everybody alike; thresholds from how often each level is reached."""
+    threshold = np.full((len(ratings.levels), int(ratings.levels.max()) - 1), -np.inf)
+    for c, levels in enumerate(ratings.levels.tolist()):
+        mine = ratings.criterion == c
+        count = np.bincount(ratings.level[mine], weights=ratings.weight[mine], minlength=levels) + 0.5
+        reached = 1 - np.cumsum(count)[:-1] / count.sum()
+        threshold[c, : levels - 1] = np.log(reached / (1 - reached)) / 1.7
+    return Raters(np.zeros(ratings.raters), np.zeros(len(pairs.rater)), np.full(ratings.raters, SHARP), threshold)
+
+
+class _Work:
+    """The arrays that every pass needs; sites of the cells are kept between passes."""
+
+    def __init__(self, ratings: Ratings, also: tuple[Ints, Ints]) -> None:
+        self.ratings = ratings
+        self.cells, cell = cells_of(ratings, also)
+        order = np.argsort(cell, kind="stable")
+        self.rows = ratings.rows(order)
+        self.cell = cell[order]
+        code = self.rows.rater * len(ratings.levels) + self.rows.criterion
+        found, pair = np.unique(code, return_inverse=True)
+        self.pair = pair.astype(np.int64)
+        self.pairs = Pairs(found // len(ratings.levels), found % len(ratings.levels))
+        count = len(self.cells.answer)
+        self.said = np.bincount(self.cell, minlength=count)
+        self.tau, self.nu = np.full(count, 1e-12), np.zeros(count)
+        self.begin = prior_at_start(self.cells, ratings)
+
+    def seen(self, at: Raters, prior: Prior, rounds: int) -> tuple[Floats, Floats, Floats, float, Floats, Floats]:
+        """E-step: (belief, mean, variance, log-likelihood, gradients for Σ_W and Σ_B)."""
+        logs = np.log(np.maximum(chances(reaches(at, self.pairs)), TINY))
+        rows, cells = self.rows, self.cells
+        likely, top = evidence(self.cell, self.pair, rows.level, rows.weight, logs, len(self.tau))
+        return _with_top(
+            sweep(
+                cells.start, cells.axis, cells.answer, likely, self.said, prior.within, prior.between,
+                self.tau, self.nu, GRID, rounds,
+            ), float(top.sum()),
+        )  # fmt: skip
+
+    def step(self, at: Raters, prior: Prior, spread: Spread) -> tuple[Raters, Prior]:
+        belief, _, _, _, within, between = self.seen(at, prior, ROUNDS)
+        shape = (len(self.pairs.rater), int(self.ratings.levels.max()))
+        counts = tally(self.cell, self.pair, self.rows.level, self.rows.weight, belief, shape)
+        better = improved(at, self.pairs, self.ratings.layer, spread, counts)
+        found = Prior(
+            renewed(prior.within, within, self.cells.blocks_of_answers, self.begin.within),
+            renewed(prior.between, between, self.cells.blocks_of_people, self.begin.between),
+        )
+        people = self.cells.axes // (1 if self.ratings.reference is None else 2)
+        scale = float(np.sqrt(np.diag(found.within + found.between)[:people].mean()))
+        return rescaled(better, scale), Prior(found.within / scale**2, found.between / scale**2)
+
+    def uncertainty(self, at: Raters, prior: Prior, spread: Spread) -> tuple[Floats, tuple[Floats, Floats, Floats, float]]:
+        """Covariance (P, P) of the raters' parameters, and (belief, mean, variance, log-likelihood)."""
+        belief, mean, var, total, _, _ = self.seen(at, prior, 20)
+        rows, cells, layer = self.rows, self.cells, self.ratings.layer
+        z = reaches(at, self.pairs)
+        p = chances(z)
+        score = scores(z, p, np.exp(at.log_discrimination[self.pairs.rater]))
+        column, size = columns(at, self.pairs)
+        counts = tally(self.cell, self.pair, rows.level, rows.weight, belief, p.shape[:2])
+        _, curvature, coupling = priors(at, self.pairs, layer, spread)
+        whole = information(score, counts.sum(1, keepdims=True) * p, column, size, curvature, coupling).toarray()
+        first = np.append(np.searchsorted(self.cell, np.arange(len(mean))), len(self.cell))
+        whole -= lost_information(
+            cells.start, cells.axis, cells.answer, prior.within, prior.between, self.tau, belief, mean, var, GRID,
+            first, self.pair, rows.level, rows.weight, score, column, size,
+        )  # fmt: skip
+        return inverse(whole + anchors(layer, self.pairs, column, size)), (belief, mean, var, total)
+
+
+def _with_top(
+    found: tuple[Floats, Floats, Floats, float, Floats, Floats], top: float
+) -> tuple[Floats, Floats, Floats, float, Floats, Floats]:
+    return (*found[:3], found[3] + top, *found[4:])
+
+
+def renewed(old: Floats, gradient: Floats, count: int, begin: Floats) -> Floats:
+    """Σ after one EM step, with the prior's few answers' worth of where it began."""
+    if not begin.any():
+        return old
+    weight = len(old) + PSEUDO
+    full = count * old + old @ gradient @ old + weight * begin
+    return (full + full.T) / 2 / (count + weight)
+
+
+def anchors(layer: Ints, pairs: Pairs, column: Ints, size: int) -> Floats:
+    """(P, P) precision that holds the reference raters' mean severity, and mean deviations, at 0."""
+    pins = [np.bincount(np.flatnonzero(layer == 0), minlength=size) / (layer == 0).sum()]
+    if column[0, 1] >= 0:
+        for c in np.unique(pairs.criterion):
+            mine = (pairs.criterion == c) & (layer[pairs.rater] == 0)
+            pins.append(np.bincount(column[mine, 1], minlength=size) / max(mine.sum(), 1))
+    pin = np.array(pins)
+    return ANCHOR * pin.T @ pin
+
+
+def inverse(matrix: Floats) -> Floats:
+    """Inverse of an information matrix; directions that the data leave open are held by a floor."""
+    value, vector = np.linalg.eigh((matrix + matrix.T) / 2)
+    return vector / np.maximum(value, 1e-2) @ vector.T
+
+
+def fit(
+    ratings: Ratings, *, also: tuple[Ints, Ints] | None = None, progress: Callable[[int, float], None] | None = None,
+) -> Fit:  # fmt: skip
+    """Raters, rubric and qualities by marginal likelihood; `also` are (answers, criteria) to be told about too."""
+    work = _Work(ratings, also or (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+    at, prior, spread = raters_at_start(ratings, work.pairs), work.begin, spread_at_start()
+    passes, change = 0, np.inf
+    for _ in range(RENEWALS):
+        at, prior, count, change = climb(work, at, prior, spread, progress)
+        passes += count
+        covariance, _ = work.uncertainty(at, prior, spread)
+        spread = spread_of(at, work.pairs, ratings.layer, np.diag(covariance))
+    at, prior, count, change = climb(work, at, prior, spread, progress)
+    covariance, (belief, mean, var, total) = work.uncertainty(at, prior, spread)
+    return Fit(
+        ratings, work.cells, work.pairs, at, spread, prior, belief, mean, np.sqrt(var), covariance, total,
+        passes + count, change,
+    )  # fmt: skip
+
+
+def climb(
+    work: _Work, at: Raters, prior: Prior, spread: Spread, progress: Callable[[int, float], None] | None
+) -> tuple[Raters, Prior, int, float]:
+    """EM from here to where it stands still: (raters, Σ, passes, last change)."""
+    mixer, change = Mixer(), np.inf
+    for number in range(PASSES):  # noqa: B007 -- told to the caller
+        better, found = work.step(at, prior, spread)
+        x, target = _vector(at, prior), _vector(better, found)
+        change = float(np.abs(target - x).max())
+        if progress:
+            progress(number, change)
+        if change <= ENOUGH:
+            return better, found, number + 1, change
+        mixed = mixer.mix(x, target, np.ones(len(x)))
+        at, prior = _from_vector(mixed, better, found)
+        if not falls(at.threshold):
+            mixer.restart()
+            at, prior = better, found
+    return at, prior, PASSES, change
+
+
+def _vector(at: Raters, prior: Prior) -> Floats:
+    parts = [packed(at)]
+    for matrix in prior:
+        if matrix.any():
+            low = np.linalg.cholesky(matrix + 1e-10 * np.eye(len(matrix)))
+            parts += [np.log(np.diag(low)), low[np.tril_indices(len(low), -1)]]
+    return np.concatenate(parts)
+
+
+def _from_vector(x: Floats, at: Raters, prior: Prior) -> tuple[Raters, Prior]:
+    place = len(packed(at))
+    raters, found = unpacked(x[:place], at), []
+    for matrix in prior:
+        size = len(matrix)
+        if not matrix.any():
+            found.append(matrix)
+            continue
+        low = np.diag(np.exp(x[place : place + size]))
+        low[np.tril_indices(size, -1)] = x[place + size : place + size * (size + 1) // 2]
+        place += size * (size + 1) // 2
+        found.append(low @ low.T)
+    return raters, Prior(*found)
