@@ -24,7 +24,8 @@ def random_items(count: int, skills: int, rng: np.random.Generator, *, graded: f
     second = rng.random(count) < min(two, 1.0 if skills > 1 else 0.0)
     slope[second, 1] = slope[second, 0] * rng.uniform(0.3, 0.7, second.sum())
     skill = np.stack([rng.integers(skills, size=count), np.zeros(count, dtype=np.int64)], axis=1)
-    skill[:, 1] = (skill[:, 0] + rng.integers(1, max(skills, 2), size=count)) % skills
+    other = (skill[:, 0] + rng.integers(1, max(skills, 2), size=count)) % skills
+    skill[second, 1] = other[second]
     middle = rng.standard_normal(count)
     many = rng.random(count) < graded
     cuts = np.where(many[:, None], middle[:, None] + np.array([-1.5, -0.5, 0.5, 1.5]), middle[:, None])

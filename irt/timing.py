@@ -36,18 +36,21 @@ class Pace:
     variance: float = OMEGA**2
 
 
-def pace(log_minutes: Floats, intensity: Floats, sigma: Floats | float = SIGMA) -> Pace:
+def pace(
+    log_minutes: Floats, intensity: Floats, sigma: Floats | float = SIGMA, omega: float = OMEGA, overhead: float = 0.0
+) -> Pace:
     """Speed after some answers, by conjugate normal updating; (n,) log minutes against β (n,); nan: not taken.
 
     Times shorter than a tenth or longer than ten times what the item asks (a guess, an absence) say
-    nothing about speed and are left out.
+    nothing about speed and are left out, and so are times below the overhead κ.
     """
     if log_minutes.shape != intensity.shape:
         raise ValueError(f"pace: {log_minutes.size} times of {intensity.size} items. Maybe a time is missing: use nan.")
-    gap = intensity - log_minutes
+    net = np.exp(log_minutes) - overhead
+    gap = intensity - np.log(np.where(net > 0, net, np.nan))
     usable = np.abs(gap) < np.log(10.0)  # False for nan
     gap, weight = np.where(usable, gap, 0.0), np.where(usable, 1.0 / np.broadcast_to(sigma, gap.shape) ** 2, 0.0)
-    precision = 1 / OMEGA**2 + weight.sum()
+    precision = 1 / omega**2 + weight.sum()
     return Pace(float((weight * gap).sum() / precision), float(1 / precision))
 
 

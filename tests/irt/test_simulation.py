@@ -35,7 +35,9 @@ def test_a_bank_has_the_shares_asked_for():
 
     assert abs((bank.levels == 5).mean() - 0.3) < 0.02
     assert abs((bank.slope[:, 1] > 0).mean() - 0.4) < 0.02
-    assert (bank.skill[:, 0] != bank.skill[:, 1]).all()
+    second = bank.slope[:, 1] > 0
+    assert (bank.skill[second, 0] != bank.skill[second, 1]).all()
+    assert (bank.skill[~second, 1] == 0).all()
     assert (bank.guess[bank.levels == 5] == 0).all()
 
 

@@ -49,6 +49,15 @@ def test_the_next_answer_takes_as_long_on_average_as_foretold(rng):
     np.testing.assert_allclose(expected_minutes(intensity, known), minutes.mean(0), rtol=0.005)
 
 
+def test_a_persons_pace_is_what_is_left_after_the_overhead():
+    work = np.array([0.3, -0.4, 0.9])
+
+    slower = pace(np.log(np.exp(work) + 0.2), np.zeros(3), omega=0.5, overhead=0.2)
+
+    assert slower.mean == pytest.approx(pace(work, np.zeros(3), omega=0.5).mean)
+    assert pace(np.log([0.1]), np.zeros(1), overhead=0.2) == Pace()
+
+
 def test_a_guess_and_an_absence_say_nothing_about_speed():
     usual = np.full(8, 0.1)
     odd = np.concatenate([usual, np.log([0.005, 300.0])])
