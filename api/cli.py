@@ -33,7 +33,9 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()
-    except (ValueError, LookupError, OSError) as wrong:
+    except Exception as wrong:
+        if not (isinstance(wrong, ValueError | LookupError | OSError) or of_database(wrong)):
+            raise
         if "--debug" in sys.argv:
             traceback.print_exc()
         errors.print("[bold red]error:[/] ", end="")
@@ -41,8 +43,15 @@ def main() -> None:
         sys.exit(BAD_INPUT)
 
 
+def of_database(wrong: Exception) -> bool:
+    return type(wrong).__module__.startswith("sqlalchemy.")
+
+
 def said(wrong: Exception) -> str:
-    """An error in words: pydantic's by field, a missing key without its quotes."""
+    """An error in words: pydantic's by field, a database's first line, a missing key without its quotes."""
+    if of_database(wrong):
+        first = str(wrong).partition("\n")[0]
+        return f"the database cannot be used: {first}. Maybe --database names another place."
     from pydantic import ValidationError
 
     from vetting.messages import faults

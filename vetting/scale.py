@@ -150,7 +150,7 @@ def latest(db: Session) -> Calibration:
     """The published calibration; a sitting that began with an earlier one keeps it."""
     newest = db.scalars(select(Calibration).order_by(Calibration.id.desc()).limit(1)).first()
     if newest is None:
-        raise LookupError("No calibration is published. Maybe the bank was never loaded: run `assay bank publish`.")
+        raise LookupError("No calibration is published. Maybe the bank was never loaded: `assay serve` does it.")
     return newest
 
 

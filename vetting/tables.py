@@ -196,7 +196,7 @@ def collect(file: Path, triples: Iterator[Triple], items: set[str]) -> Responses
         if key in found:
             faults.append(
                 f"{file}:{line}: person {person!r} has item {item!r} already on line {found[key][1]}. "
-                "Maybe keep one row; several raters of one answer are the business of `assay raters`."
+                "Maybe keep one row for each answer."
             )
         found[key] = (int(float(score)), line)
     if not found and not faults:
@@ -210,11 +210,11 @@ def fault_of(person: str, item: str, score: str, items: set[str]) -> str | None:
     if not person:
         return "the person is empty. Maybe the columns are shifted."
     if item not in items:
-        return f"item {item!r} is not known.{near(item, items)}"
+        return f"item {item!r} is not known.{near(item, items) or ' Maybe ITEMS lacks its row.'}"
     value = number(score)
     if not 0 <= value < MOST_LEVELS or value != int(value):
         wanted = f"a whole number from 0 to {MOST_LEVELS - 1} is needed."
-        return f"score {score!r} of person {person!r} on item {item!r}: {wanted}"
+        return f"score {score!r} of person {person!r} on item {item!r}: {wanted} Maybe leave out what was not asked."
     return None
 
 

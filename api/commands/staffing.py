@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, write
@@ -41,7 +42,7 @@ def add_program(
         programs.known_skills({*queue.skills, *queue.bars}, bank.tree.skills, f"queue {queue.name!r}")
     with store.writing(engine) as db:
         programs.keep_program(db, form, datetime.now(UTC))
-    out.print(f"program [bold]{form.name}[/] with {len(form.queues)} queues")
+    out.print(f"program [bold]{escape(form.name)}[/] with {len(form.queues)} queues")
 
 
 @hours.command("set")
@@ -62,7 +63,7 @@ def set_hours(
     with store.writing(engine) as db:
         one = applicant_named(db, person)
         decision.give_hours(db, one, form, datetime.now(UTC))
-        out.print(f"{one.name}: {form.hours:g} hours a week at {form.pay:g}, {', '.join(form.languages)}")
+        out.print(f"{escape(one.name)}: {form.hours:g} hours a week at {form.pay:g}, {', '.join(form.languages)}")
 
 
 def plan(
@@ -138,11 +139,12 @@ def tell(body: Account, names: dict[str, str]) -> None:
         held = queue["held_back_by"]
         price = queue["newcomer"].get(held) if held else None
         share = f"{queue['accepted']:,.0f} of {queue['units']:,.0f} ({100 * queue['accepted'] / queue['units']:.0f} %)"
-        table.add_row(queue["name"], share, held or "nothing", f"{price:,.0f}" if price else "")
+        table.add_row(escape(queue["name"]), share, held or "nothing", f"{price:,.0f}" if price else "")
     out.print(table)
     for row in sorted(body["hours"], key=lambda row: -row["hours"])[:SHOWN]:
         out.print(
-            f"  {names.get(row['expert'], row['expert']):20} {row['hours']:5.1f} h {row['role']:8} {row['queue']}"
+            f"  {escape(names.get(row['expert'], row['expert'])):20} {row['hours']:5.1f} h "
+            f"{row['role']:8} {escape(row['queue'])}"
         )
     if len(body["hours"]) > SHOWN:
         out.print(f"  … and {len(body['hours']) - SHOWN} more seats (--json has all)")
@@ -152,6 +154,6 @@ def tell(body: Account, names: dict[str, str]) -> None:
         )
     for row in body["vet_next"][:5]:
         who = names.get(row["expert"], row["expert"])
-        out.print(f"  vet next: {who} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
+        out.print(f"  vet next: {escape(who)} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
     for said in body["closed"]:
-        notes.print(f"[yellow]{said}[/]")
+        notes.print(said, style="yellow", markup=False)

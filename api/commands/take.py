@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.prompt import Confirm, Prompt
 
 from api.commands.console import DATABASE, Database, notes, opened, out
@@ -41,14 +42,24 @@ def take(
     if number is None:
         notes.print("Nothing was begun.")
         raise typer.Exit(1)
+    step(engine, number, away=False)
     try:
         while (asked := ask_next(engine, bank, number)) is not None:
             answer_one(engine, bank, number, asked)
     except (KeyboardInterrupt, EOFError):
+        step(engine, number, away=True)
         notes.print(f"\nPaused; every answer is kept. Go on with: assay take --resume {number} --database {database}")
         raise typer.Exit(1) from None
     with store.reading(engine) as db:
         finish(db, bank, number)
+
+
+def step(engine: Any, number: int, *, away: bool) -> None:  # noqa: ANN401 -- an SQLAlchemy engine
+    """Step away, so that the clock stops, or come back."""
+    from vetting import sitting, store
+
+    with store.writing(engine) as db:
+        sitting.pause(db, seat_of(db, number), away=away, now=datetime.now(UTC))
 
 
 def begun(db: Session, role: str, name: str) -> int | None:
@@ -64,7 +75,9 @@ def begun(db: Session, role: str, name: str) -> int | None:
         raise LookupError("There is no role to be tested for. Maybe add one: assay role add FILE.")
     chosen = role_named(db, role or names[0])
     form = RoleForm.model_validate(chosen.body)
-    out.print(f"\n[bold]{form.name}[/]: up to {form.minutes:.0f} minutes, each question chosen by your answers.")
+    out.print(
+        f"\n[bold]{escape(form.name)}[/]: up to {form.minutes:.0f} minutes, each question chosen by your answers."
+    )
     out.print(
         "Fixed rules score your answers; they are kept in this database with your name. Skipping counts as not solved."
     )
@@ -118,7 +131,7 @@ def answer_one(engine: Any, bank: Bank, number: int, asked: Question) -> None:  
                     now=datetime.now(UTC),
                 )  # fmt: skip
         except UnreadableResponseError as wrong:
-            notes.print(f"[yellow]{wrong}[/]")
+            notes.print(str(wrong), style="yellow", markup=False)
             continue
         return
 

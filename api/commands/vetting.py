@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from api.commands.console import DATABASE, Database, Json, opened, out, print_json
@@ -45,7 +46,7 @@ def add_role(
     programs.known_skills(form.skills, bank.tree.skills, f"role {form.name!r}")
     with store.writing(engine) as db:
         db.add(Role(at=datetime.now(UTC), name=form.name, body=form.model_dump(mode="json")))
-    out.print(f"role [bold]{form.name}[/] with {len(form.skills)} skills, {form.minutes:.0f} minutes at most")
+    out.print(f"role [bold]{escape(form.name)}[/] with {len(form.skills)} skills, {form.minutes:.0f} minutes at most")
 
 
 @roles.command("list")
@@ -63,7 +64,7 @@ def list_roles(database: Database = DATABASE, as_json: Json = False) -> None:
         print_json(list(latest.values()))
         return
     for name, body in sorted(latest.items()):
-        out.print(f"[bold]{name}[/]: {', '.join(body['skills'])}")
+        out.print(f"[bold]{escape(name)}[/]: {', '.join(body['skills'])}")
     if not latest:
         out.print("No roles yet. Add one: assay role add FILE; vetting/examples shows how one looks.")
 
@@ -154,14 +155,15 @@ def dossier(
             )
             return
         name = applicant.name or f"Applicant {applicant.id}"
-        out.print(f"[bold]{name}[/] for {form.name}: P(meets every bar) [bold]{known.clears:.2f}[/], {known.state}")
+        who = f"[bold]{escape(name)}[/] for {escape(form.name)}"
+        out.print(f"{who}: P(meets every bar) [bold]{known.clears:.2f}[/], {known.state}")
         out.print(profile(known, with_bars=True))
         out.print(
             f"{known.answered} answers in {known.minutes:.0f} minutes, scale {calibration.id}. What moved it most:"
         )
         for piece in pieces[:6]:
             reached = f"{piece.kind}, level {piece.level} of {piece.most}"
-            out.print(f"  {piece.moved:+.2f}  {piece.title} ({reached}) {', '.join(piece.skills)}")
+            out.print(f"  {piece.moved:+.2f}  {escape(piece.title)} ({reached}) {', '.join(piece.skills)}")
         if more and known.state == "open":
             swing = f"about {more.up:.2f} or {more.down:.2f}"
             out.print(f"{more.minutes:.0f} more minutes on {more.skill} would move it to {swing}.")
