@@ -28,7 +28,7 @@ from vetting import scale as scales
 from vetting import store
 
 ROOT = Path(__file__).resolve().parents[1]
-REQUIRED = set(filter(None, os.environ.get("ASSAY_REQUIRE", "").split(",")))  # what must not be skipped: browser, postgres
+REQUIRED = os.environ.get("ASSAY_REQUIRE", "").split(",")  # what must not be skipped: browser, postgres
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 settings.register_profile("repeatable", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
@@ -67,7 +67,7 @@ def postgres() -> Iterator[str]:
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not binaries:
         lacking("postgres", "initdb is not installed")
-    folder = Path(tempfile.mkdtemp(prefix="assay-pg-", dir="/tmp"))  # noqa: S108 -- the server's user must reach it
+    folder = Path(tempfile.mkdtemp(prefix="assay-pg-", dir="/tmp"))  # the server's user must reach it
     port, here = free_port(), binaries[-1].parent
     as_user = ["su", "postgres", "-c"] if os.geteuid() == 0 else ["sh", "-c"]
     if os.geteuid() == 0:
@@ -88,13 +88,13 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def postgres_url(postgres: str, request: pytest.FixtureRequest) -> str:
     name = re.sub(r"\W+", "_", request.node.name)[:40].lower() + f"_{os.getpid()}"
     admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
     admin.dispose()
-    yield f"{postgres}/{name}"
+    return f"{postgres}/{name}"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -168,7 +168,8 @@ def wait_for(url: str, process: subprocess.Popen[str], seconds: float = 60) -> N
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}: {process.stdout.read() if process.stdout else ''}")
+            said = process.stdout.read() if process.stdout else ""
+            raise RuntimeError(f"the server ended with {process.returncode}: {said}")
         try:
             if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
                 return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 from sqlalchemy import create_engine, text
 
 from tests.conftest import ROOT, Server, serve
@@ -39,7 +39,12 @@ def page(chromium: Any) -> Iterator[Page]:
     context = chromium.new_context(viewport=WIDE, bypass_csp=SHOTS is not None)  # taking a picture adds a style
     opened = context.new_page()
     wrong: list[str] = []
-    opened.on("console", lambda said: wrong.append(f"{said.text} at {said.location} on {opened.url}") if said.type == "error" else None)
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type == "error":
+            wrong.append(f"{said.text} at {said.location} on {opened.url}")
+
+    opened.on("console", hear)
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     yield opened
     context.close()
@@ -55,7 +60,7 @@ def shoot(page: Page, name: str) -> None:
 def answer_somehow(page: Page) -> None:
     """Fill in the question on the screen, whatever its kind: the first option of everything."""
     form = page.locator("form.answer")
-    for group in {name for name in form.locator("input[type=radio]").evaluate_all("all => all.map(one => one.name)")}:
+    for group in set(form.locator("input[type=radio]").evaluate_all("all => all.map(one => one.name)")):
         form.locator(f"input[type=radio][name={group}]").first.check()
     boxes = form.locator("input[type=checkbox]")
     if boxes.count():
@@ -67,6 +72,15 @@ def answer_somehow(page: Page) -> None:
 
 
 def test_an_applicant_a_recruiter_and_a_lead_walk_through(server: Server, page: Page) -> None:
+    come_and_practise(server, page)
+    personal = answer_to_the_end(page)
+    decide(server, page)
+    page.goto(personal)  # the applicant sees the decision and its reason
+    expect(page.get_by_text("Sound on proofs")).to_be_visible()
+    look_at_the_plan(server, page)
+
+
+def come_and_practise(server: Server, page: Page) -> None:
     # the invitation: consent is asked for, and what was typed is kept
     page.goto(server.applicant_link)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -82,7 +96,9 @@ def test_an_applicant_a_recruiter_and_a_lead_walk_through(server: Server, page: 
         answer_somehow(page)
         page.get_by_role("link", name="Continue").click()
 
-    # the sitting
+
+def answer_to_the_end(page: Page) -> str:
+    """The personal link, after the test is done and appealed."""
     page.get_by_label(re.compile("Your name")).fill("Walk Tester")
     page.get_by_label(re.compile("I have read this")).check()
     page.get_by_role("button", name="Begin").last.click()
@@ -119,8 +135,10 @@ def test_an_applicant_a_recruiter_and_a_lead_walk_through(server: Server, page: 
     page.get_by_label("Ask a person to look again").fill("The third question had a typing mistake.")
     page.get_by_role("button", name="Send the appeal").click()
     expect(page.get_by_text("Your appeal of")).to_be_visible()
+    return personal
 
-    # the recruiter
+
+def decide(server: Server, page: Page) -> None:
     page.goto(server.staff_link)
     expect(page.get_by_role("heading", name="Roles")).to_be_visible()
     shoot(page, "recruiter-roles")
@@ -143,11 +161,8 @@ def test_an_applicant_a_recruiter_and_a_lead_walk_through(server: Server, page: 
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#decide [role=status]")).to_contain_text("Advance")
 
-    # the applicant sees the decision
-    page.goto(personal)
-    expect(page.get_by_text("Sound on proofs")).to_be_visible()
 
-    # the lead
+def look_at_the_plan(server: Server, page: Page) -> None:
     page.goto(f"{server.url}/lead")
     page.get_by_role("link", name="Verified reasoning").click()
     expect(page.get_by_role("heading", name="Supply and demand")).to_be_visible()
