@@ -9,7 +9,7 @@ from typing import Any
 
 from irt.population import Population
 from item_bank.load import Bank
-from item_bank.schema import LETTERS, Item
+from item_bank.schema import LETTERS, Claim, Constraint, Item
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
 from vetting.records import Answer, Decision, Json
 
@@ -156,7 +156,8 @@ def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
         "title": item.title if item else question.item_id,
         "kind": item.kind if item else "item",
         "stem": item.stem if item else "This question is no longer in the bank.",
-        "said": [(field, in_words(field, value, item)) for field, value in said.response.items()],
+        "parts": parts_of(item) if item else [],
+        "said": [(SAID.get(field, field), in_words(field, value, item)) for field, value in said.response.items()],
         "explanation": item.explanation if item else "",
         "grades": [(grade.rater, grade.level, grade.because, grade.at) for grade in said.grades],
         "most": item.levels - 1 if item else None,
@@ -164,6 +165,30 @@ def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
         "asked": question.at,
         "number": question.number,
     }
+
+
+SAID = {"simulated": "a level, drawn for a simulated person", "step": "first wrong step", "answer": "better answer"}
+PARTS = {
+    "source": "Source", "options": "Options", "steps": "Steps", "answers": "Answers", "claims": "Claims",
+    "reasons": "Reasons", "constraints": "Limits",
+}  # fmt: skip
+
+
+def parts_of(item: Item) -> list[tuple[str, list[str]]]:
+    """All else that was on the screen, by its heading."""
+    shown = []
+    for field, heading in PARTS.items():
+        found = getattr(item, field, ())
+        texts = [found] if isinstance(found, str) else [in_text(part) for part in found]
+        if texts:
+            shown.append((heading, texts))
+    return shown
+
+
+def in_text(part: str | Claim | Constraint) -> str:
+    if isinstance(part, Claim):
+        return f"{part.text} *({part.verdict.replace('_', ' ')})*"
+    return part.says if isinstance(part, Constraint) else part
 
 
 def title_of(item: str, bank: Bank) -> str:
