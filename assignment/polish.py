@@ -4,7 +4,8 @@ At good prices most blocks of hours have one clear best arc. They are fixed ther
 and role (a share between 0 and 1 of all of them); the blocks near a tie keep their few best arcs. What remains is a
 small programme of the same rows, whose vertex splits hardly anybody. Its prices are tried on everybody: whoever would
 rather be elsewhere, or sits in a pool that is not fully used, joins the undecided, and the programme is solved again.
-When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme.
+When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme. The
+prices of a vertex jump, so that they are first mixed with the soft ones (Wentges 1997, smoothing of column generation).
 
 Rows of `pairing` are added here, where the hours break them.
 """
@@ -31,7 +32,8 @@ from assignment.rows import coupling, cut_rows
 
 NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
 WIDE = 8.0  # arcs within so many ε of the best stay in the programme
-ROUNDS = 8
+ROUNDS = 12
+FIRST_TRUST, MORE_TRUST = 0.3, 1.5  # in the prices of a vertex, which jump; the rest is the soft prices
 WHOLE = 1.0 - 1e-9  # of a pool
 
 
@@ -111,19 +113,28 @@ def polish(
     seen = [soft]
     proven = work.bound(priced.price, soft)
     open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
+    best = (priced.price, np.zeros(problem.arcs))
+    trust = FIRST_TRUST
     for _ in range(ROUNDS):
         vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen)
         broken = broken_pairings(problem, vertex.hours)
         work.cuts += broken
-        now = work.replies(vertex.price, vertex.pairing, 0.25 * priced.epsilon)
-        proven = min(proven, work.bound(vertex.price, now))
         hours = repair(problem, vertex.hours)
+        between = (1.0 - trust) * priced.price + trust * vertex.price
+        now = work.replies(between, trust * vertex.pairing, 0.25 * priced.epsilon)
+        sharp = work.replies(vertex.price, vertex.pairing, 0.0)
+        for price, charge, at_price in ((between, trust * vertex.pairing, now), (vertex.price, vertex.pairing, sharp)):
+            if (limit := work.bound(price, at_price)) < proven:
+                proven, best = limit, (price, charge)
         if late() or proven - weigh(problem, hours)[1] <= goal * abs(proven):
             break
-        open_to = open_to | _moved(work, soft.choice, now)
-        open_to[vertex.loose] = True
+        moved = _moved(work, soft.choice, now)
+        if not (moved & ~open_to).any():
+            moved[vertex.loose] = True
+        trust = min(1.0, MORE_TRUST * trust)
+        open_to = open_to | moved
         seen.append(now)
-    return Polished(hours, vertex.price, vertex.pairing, int(open_to.sum()))
+    return Polished(hours, *best, int(open_to.sum()))
 
 
 def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:

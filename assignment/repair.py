@@ -2,7 +2,7 @@ r"""From hours that obey the rules up to a solver's tolerance to hours that obey
 
 Everything is only ever lowered, in an order in which no step undoes an earlier one: people's hours, budgets (a whole
 purse by one factor, which keeps the review balance), then production down to what is wanted, reviewed and
-second-reviewed. A queue whose work still cannot be paired keeps only the people with one role there.
+second-reviewed. Where work still cannot be paired, people with two roles stop producing, then everybody does.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ def repair(problem: Problem, hours: Floats) -> Floats:
     h = _within_budget(problem, h)
     h = _within_reviews(problem, h)
     for cut in broken_pairings(problem, h):
-        q = problem.queue[cut.arc[0]]
-        at = np.flatnonzero(problem.queue == q)
+        at = np.flatnonzero(problem.queue == problem.queue[cut.arc[0]])
         roles = total_by(problem.expert[at], np.sign(h[at]), problem.experts)[problem.expert[at]]
         h[at[(roles > 1) & (problem.role[at] == PRODUCE)]] = 0.0
-    return _within_reviews(problem, h)
+    h = _within_reviews(problem, h)
+    for cut in broken_pairings(problem, h):  # too few different reviewers for several reviews a unit
+        h[(problem.queue == problem.queue[cut.arc[0]]) & (problem.role == PRODUCE)] = 0.0
+    return h
 
 
 def _factor(limit: Floats, used: Floats) -> Floats:

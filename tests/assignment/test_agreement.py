@@ -54,7 +54,7 @@ def from_counts(counts):
 
 def test_published_examples_are_reproduced():
     labels = from_table(FOUR_CODERS, 5)
-    assert alpha(labels, nominal).analytic().value == pytest.approx(0.743421052631579, abs=1e-12)
+    assert alpha(labels, nominal(5)).analytic().value == pytest.approx(0.743421052631579, abs=1e-12)
     assert alpha(labels, ordinal).analytic().value == pytest.approx(0.815, abs=5e-4)
     assert alpha(labels, interval(np.arange(5.0))).analytic().value == pytest.approx(0.849, abs=5e-4)
     assert gwet(labels).analytic().value == pytest.approx(0.77544, abs=5e-6)  # Gwet (2014)
@@ -73,7 +73,7 @@ def test_alpha_equals_the_reference_implementation(seed, level):
     paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
     if len(np.unique(paired[~np.isnan(paired)])) < 2:
         return
-    distance = {"nominal": nominal, "ordinal": ordinal, "interval": interval(np.arange(1.0, k + 1))}[level]
+    distance = {"nominal": nominal(k), "ordinal": ordinal, "interval": interval(np.arange(1.0, k + 1))}[level]
     expected = krippendorff.alpha(
         reliability_data=table, level_of_measurement=level, value_domain=np.arange(1.0, k + 1)
     )
@@ -123,7 +123,7 @@ def test_cohens_standard_error_is_that_of_the_large_sample_formula():
     assert cohen(labels, 0, 1).analytic().se == pytest.approx(np.sqrt(variance), rel=1e-3)
 
 
-@pytest.mark.parametrize("coefficient", [fleiss, gwet, lambda labels: alpha(labels, nominal)])
+@pytest.mark.parametrize("coefficient", [fleiss, gwet, lambda labels: alpha(labels, nominal(3))])
 def test_intervals_hold_the_truth_nineteen_times_in_twenty(coefficient):
     rng = np.random.default_rng(5)
 
