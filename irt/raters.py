@@ -25,12 +25,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from irt.acceleration import Mixer
 from irt.model import Floats, Ints
+from irt.rater_cells import Cells, Ratings, cells_of
 from irt.rater_step import (
     SHARP,
     Pairs,
@@ -52,72 +54,14 @@ from irt.rater_step import (
 )
 from irt.rater_sweep import GRID, TINY, evidence, lost_information, sweep, tally
 
-ENOUGH = 2e-4  # change of any parameter in a pass at which EM has arrived
-PASSES = 300
-RENEWALS = 3  # of the hyperparameters
+ENOUGH = 1e-3  # change of any parameter in a pass at which EM has arrived
+PASSES = 150
+ROUGH = 1e-2  # enough before the hyperparameters are renewed
+RENEWALS = 2  # of the hyperparameters
 ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
-BLOCK = 400  # most answers of one person that are taken together
 SHARE = 0.3  # of quality a person's answers share, to begin with
 ANCHOR = 1e8  # precision with which the reference raters' mean severity is 0
 PSEUDO = 2.0  # answers' worth of prior for Σ, beside one an axis
-
-
-@dataclass(frozen=True, eq=False)
-class Ratings:
-    """Who graded what how; row n is one rating in every array."""
-
-    answer: Ints  # (N,)
-    criterion: Ints  # (N,)
-    rater: Ints  # (N,)
-    level: Ints  # (N,) 0 .. levels - 1
-    levels: Ints  # (C,) of each criterion
-    answers: int
-    raters: int
-    weight: Floats  # (N,) 1, or a share where one rating is spread over two levels
-    person: Ints | None = None  # (answers,)
-    reference: Ints | None = None  # raters taken as anchors
-
-    def __post_init__(self) -> None:
-        size = len(self.answer)
-        if any(len(part) != size for part in (self.criterion, self.rater, self.level, self.weight)):
-            raise ValueError("Ratings: answer, criterion, rater, level and weight must have one length.")
-        if size == 0:
-            raise ValueError("Ratings: there are none. Maybe the filter let nothing through.")
-        for name, most in (("answer", self.answers), ("criterion", len(self.levels)), ("rater", self.raters)):
-            column = getattr(self, name)
-            if column.min() < 0 or column.max() >= most:
-                raise ValueError(f"Ratings: {name} is outside 0 .. {most - 1}. Maybe rows and ids were mixed up.")
-        if (self.levels < 2).any() or (self.level < 0).any() or (self.level >= self.levels[self.criterion]).any():
-            raise ValueError("Ratings: a level is outside its criterion's levels. Maybe levels count from 1 here.")
-
-    @property
-    def layer(self) -> Ints:
-        """(R,) 0 for raters who define quality, 1 for the others."""
-        if self.reference is None:
-            return np.zeros(self.raters, dtype=np.int64)
-        side = np.ones(self.raters, dtype=np.int64)
-        side[self.reference] = 0
-        return side
-
-    def rows(self, which: Ints) -> Ratings:
-        """Some of the ratings, of the same answers and raters."""
-        return replace(
-            self, answer=self.answer[which], criterion=self.criterion[which], rater=self.rater[which],
-            level=self.level[which], weight=self.weight[which],
-        )  # fmt: skip
-
-
-class Cells(NamedTuple):
-    """Every quality that is estimated, sorted by block."""
-
-    answer: Ints  # (cells,)
-    criterion: Ints  # (cells,)
-    layer: Ints  # (cells,)
-    axis: Ints  # (cells,) row of Σ
-    start: Ints  # (blocks + 1,)
-    axes: int  # rows of Σ
-    blocks_of_answers: int
-    blocks_of_people: int
 
 
 class Prior(NamedTuple):
@@ -140,6 +84,7 @@ class Fit:
     belief: Floats  # (cells, G) weights of each cell's quality on GRID
     mean: Floats  # (cells,)
     sd: Floats  # (cells,)
+    tau: Floats  # (cells,) precision of what the ratings say of each cell
     covariance: Floats  # (P, P) of the raters' parameters
     log_likelihood: float
     passes: int
@@ -175,65 +120,26 @@ class Fit:
             raise KeyError(f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it.") from None
 
     def curves(self, rater: Ints, criterion: Ints) -> Floats:
-        """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is the average reference rater."""
-        severity, deviation = self.raters.severity, {}
-        for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True)):
-            deviation[key] = self.raters.deviation[p]
+        """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is any of the reference raters."""
+        deviation = {
+            key: self.raters.deviation[p]
+            for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True))
+        }
         own = np.array([deviation.get(key, 0.0) for key in zip(rater.tolist(), criterion.tolist(), strict=True)])
-        usual = float(self.raters.log_discrimination[self.ratings.layer == 0].mean())
-        wider = Raters(
-            np.append(severity, 0.0), own, np.append(self.raters.log_discrimination, usual), self.raters.threshold
-        )
-        return chances(reaches(wider, Pairs(rater, criterion)))
+        known = chances(reaches(replace(self.raters, deviation=own), Pairs(np.maximum(rater, 0), criterion)))
+        return np.where((rater < 0)[:, None, None], self.usual[criterion], known)
 
-
-def axes_of(answer: Ints, criterion: Ints, criteria: int) -> Ints:
-    """(C,) axis of each criterion: criteria that stand together on an answer get different ones."""
-    meets = np.zeros((criteria, criteria), dtype=bool)
-    order = np.lexsort((criterion, answer))
-    groups = np.split(criterion[order], np.flatnonzero(np.diff(answer[order])) + 1)
-    for group in {tuple(sorted(set(group.tolist()))) for group in groups}:
-        meets[np.ix_(group, group)] = True
-    axis = np.full(criteria, -1)
-    for c in range(criteria):
-        taken = set(axis[meets[c]].tolist())
-        axis[c] = next(a for a in range(criteria) if a not in taken)
-    return axis
-
-
-def cells_of(ratings: Ratings, also: tuple[Ints, Ints]) -> tuple[Cells, Ints]:
-    """(cells, cell of each rating); `also` are (answers, criteria) that nobody in `ratings` graded."""
-    side = ratings.layer[ratings.rater]
-    answer, criterion = np.append(ratings.answer, also[0]), np.append(ratings.criterion, also[1])
-    keys = np.concatenate([
-        np.column_stack([answer, criterion, np.zeros(len(answer), dtype=np.int64)]),
-        np.column_stack([ratings.answer, ratings.criterion, side]),
-    ])  # fmt: skip
-    owner = np.arange(ratings.answers) if ratings.person is None else ratings.person
-    owner = owner * (ratings.answers // BLOCK + 1) + _turn(owner) // BLOCK
-    table = np.unique(np.column_stack([owner[keys[:, 0]], keys]), axis=0)
-    axis = axes_of(answer, criterion, len(ratings.levels))
-    axes = int(axis.max()) + 1
-    start = np.append(np.flatnonzero(np.diff(table[:, 0], prepend=-1)), len(table))
-    people = len(np.unique(owner)) if ratings.person is not None else 0
-    layered = axes * (1 if ratings.reference is None else 2)
-    cells = Cells(
-        table[:, 1], table[:, 2], table[:, 3], axis[table[:, 2]] + axes * table[:, 3], start, layered,
-        len(np.unique(table[:, 1])), people,
-    )  # fmt: skip
-    code = (table[:, 1] * len(ratings.levels) + table[:, 2]) * 2 + table[:, 3]
-    order = np.argsort(code)
-    mine = (ratings.answer * len(ratings.levels) + ratings.criterion) * 2 + side
-    return cells, order[np.searchsorted(code[order], mine)]
-
-
-def _turn(owner: Ints) -> Ints:
-    """The how-manieth answer of its person each answer is."""
-    order = np.argsort(owner, kind="stable")
-    begin = np.flatnonzero(np.diff(owner[order], prepend=-1))
-    turn = np.empty(len(owner), dtype=np.int64)
-    turn[order] = np.arange(len(owner)) - np.repeat(begin, np.diff(np.append(begin, len(owner))))
-    return turn
+    @cached_property
+    def usual(self) -> Floats:
+        """P(Y = k | q) (C, K, G) of a reference rater drawn by how often each of them graded the criterion."""
+        rows, size = self.ratings, len(self.ratings.levels)
+        grades = np.bincount(rows.rater * size + rows.criterion, weights=rows.weight, minlength=rows.raters * size)
+        share = grades[self.pairs.rater * size + self.pairs.criterion] * (rows.layer[self.pairs.rater] == 0)
+        share += 1e-9
+        each = chances(reaches(self.raters, self.pairs)) * share[:, None, None]
+        total = np.zeros((size, *each.shape[1:]))
+        np.add.at(total, self.pairs.criterion, each)
+        return total / total.sum(1, keepdims=True)
 
 
 def prior_at_start(cells: Cells, ratings: Ratings) -> Prior:
@@ -295,9 +201,7 @@ class _Work:
             renewed(prior.within, within, self.cells.blocks_of_answers, self.begin.within),
             renewed(prior.between, between, self.cells.blocks_of_people, self.begin.between),
         )
-        people = self.cells.axes // (1 if self.ratings.reference is None else 2)
-        scale = float(np.sqrt(np.diag(found.within + found.between)[:people].mean()))
-        return rescaled(better, scale), Prior(found.within / scale**2, found.between / scale**2)
+        return in_units_of_quality(better, found, self.ratings)
 
     def uncertainty(self, at: Raters, prior: Prior, spread: Spread) -> tuple[Floats, tuple[Floats, Floats, Floats, float]]:
         """Covariance (P, P) of the raters' parameters, and (belief, mean, variance, log-likelihood)."""
@@ -322,6 +226,18 @@ def _with_top(
     found: tuple[Floats, Floats, Floats, float, Floats, Floats], top: float
 ) -> tuple[Floats, Floats, Floats, float, Floats, Floats]:
     return (*found[:3], found[3] + top, *found[4:])
+
+
+def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings) -> tuple[Raters, Prior]:
+    """Mean variance 1 of quality, and of the panel's view of it: what a scale gains, discriminations lose."""
+    layers = 1 if ratings.reference is None else 2
+    axes = len(prior.within) // layers
+    size = np.sqrt(np.diag(prior.within + prior.between).reshape(layers, axes).mean(1))
+    unit = np.repeat(size, axes)
+    moved = rescaled(at, float(size[0]))
+    own = np.where(ratings.layer == 1, np.log(size[-1] / size[0]), 0.0)
+    moved = replace(moved, log_discrimination=moved.log_discrimination + own)
+    return moved, Prior(*(matrix / np.outer(unit, unit) for matrix in prior))
 
 
 def renewed(old: Floats, gradient: Floats, count: int, begin: Floats) -> Floats:
@@ -358,20 +274,21 @@ def fit(
     at, prior, spread = raters_at_start(ratings, work.pairs), work.begin, spread_at_start()
     passes, change = 0, np.inf
     for _ in range(RENEWALS):
-        at, prior, count, change = climb(work, at, prior, spread, progress)
+        at, prior, count, change = climb(work, at, prior, spread, progress, ROUGH)
         passes += count
         covariance, _ = work.uncertainty(at, prior, spread)
         spread = spread_of(at, work.pairs, ratings.layer, np.diag(covariance))
     at, prior, count, change = climb(work, at, prior, spread, progress)
     covariance, (belief, mean, var, total) = work.uncertainty(at, prior, spread)
     return Fit(
-        ratings, work.cells, work.pairs, at, spread, prior, belief, mean, np.sqrt(var), covariance, total,
+        ratings, work.cells, work.pairs, at, spread, prior, belief, mean, np.sqrt(var), work.tau, covariance, total,
         passes + count, change,
     )  # fmt: skip
 
 
 def climb(
-    work: _Work, at: Raters, prior: Prior, spread: Spread, progress: Callable[[int, float], None] | None
+    work: _Work, at: Raters, prior: Prior, spread: Spread, progress: Callable[[int, float], None] | None,
+    enough: float = ENOUGH,
 ) -> tuple[Raters, Prior, int, float]:
     """EM from here to where it stands still: (raters, Σ, passes, last change)."""
     mixer, change = Mixer(), np.inf
@@ -381,14 +298,25 @@ def climb(
         change = float(np.abs(target - x).max())
         if progress:
             progress(number, change)
-        if change <= ENOUGH:
+        if change <= enough:
             return better, found, number + 1, change
         mixed = mixer.mix(x, target, np.ones(len(x)))
         at, prior = _from_vector(mixed, better, found)
-        if not falls(at.threshold):
+        if not (falls(at.threshold) and sound(prior, found)):
             mixer.restart()
             at, prior = better, found
     return at, prior, PASSES, change
+
+
+def sound(prior: Prior, plain: Prior) -> bool:
+    """Whether a mixed step stayed near the plain one: no axis nearly a copy of others, no variance run away."""
+    for mixed, known in zip(prior, plain, strict=True):
+        if known.any():
+            low, most = np.linalg.eigvalsh(mixed)[[0, -1]]
+            least, top = np.linalg.eigvalsh(known)[[0, -1]]
+            if not (low > 0.3 * least and most < 2 * top):
+                return False
+    return True
 
 
 def _vector(at: Raters, prior: Prior) -> Floats:

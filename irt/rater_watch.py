@@ -1,0 +1,215 @@
+r"""What a fitted panel is for: foretelling grades, choosing what to grade again, noticing drift.
+
+    p(k) = Σ_g w_g P(Y = k | q_g)                       the level a rater would give, w a quality's weights on GRID
+    w_-n ∝ w / P(y_n | q)                               the same quality without one rating (one cell, exact)
+    Var(q) - Σ_k p(k) Var(q | k)                        worth of one more grade; on the panel's view q⁺ it counts for
+                                                        the share cov(q, q⁺)² / (Var(q) Var(q⁺)) of Var(q)
+
+Drift: CUSUM of the log-likelihood ratio of a shift of severity by ±δ against none,
+
+    S± <- max(0, S± + log p(y; ρ ± δ) / p(y; ρ)),       alarm when S± > h
+
+with h such that a steady rater is accused once in `run` answers: the run length of the two sides from a Markov chain
+over S (Brook & Evans 1972), the increments as the answers at hand give them. No test with as few false alarms finds the
+shift sooner in the worst case (Moustakides 1986).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from irt.model import Floats, Ints
+from irt.rater_step import Pairs, chances, reaches
+from irt.rater_sweep import GRID, TINY, joined, prior
+from irt.raters import Fit
+
+SHIFT = 0.3  # standard deviations of quality
+RUN = 10_000  # answers between false alarms
+STATES = 150  # of the Markov chain
+BATCH = 4_000  # cells taken at a time
+
+
+def foretold(fit: Fit, answer: Ints, criterion: Ints, rater: Ints) -> Floats:
+    """P(Y = k) (n, K) of raters on answers; rater -1 is the average reference rater."""
+    side = np.where(rater < 0, 0, fit.ratings.layer[rater])
+    out = np.zeros((len(answer), fit.raters.threshold.shape[1] + 1))
+    for layer in np.unique(side):
+        mine = np.flatnonzero(side == layer)
+        for some in np.array_split(mine, len(mine) // BATCH + 1):
+            cell = fit.cell(answer[some], criterion[some], int(layer))
+            out[some] = (fit.curves(rater[some], criterion[some]) * fit.belief[cell][:, None, :]).sum(2)
+    return out
+
+
+def without(fit: Fit, which: Ints) -> Floats:
+    """Weights (n, G) of the quality that each rating is about, as the rater's own layer sees it, without that rating."""
+    rows, layer = fit.ratings, fit.ratings.layer
+    out = np.empty((len(which), len(GRID)))
+    for side in (0, 1):
+        mine = np.flatnonzero(layer[rows.rater[which]] == side)
+        if len(mine):
+            n = which[mine]
+            said = fit.curves(rows.rater[n], rows.criterion[n])[np.arange(len(n)), rows.level[n]]
+            cell = fit.cell(rows.answer[n], rows.criterion[n], side)
+            rest = fit.belief[cell] / np.maximum(said, 1e-12) ** rows.weight[n, None]
+            out[mine] = rest / rest.sum(1, keepdims=True)
+    return out
+
+
+def agreement_with_expectation(fit: Fit) -> Floats:
+    """(R,) share of each rater's grades that are what the average reference rater would most probably give,
+    judging from everybody else's grades."""
+    rows, right = fit.ratings, np.zeros(fit.ratings.raters)
+    for some in np.array_split(np.arange(len(rows.answer)), len(rows.answer) // BATCH + 1):
+        usual = fit.curves(np.full(len(some), -1), rows.criterion[some])
+        likeliest = (usual * without(fit, some)[:, None, :]).sum(2).argmax(1)
+        np.add.at(right, rows.rater[some], rows.weight[some] * (likeliest == rows.level[some]))
+    return right / np.maximum(np.bincount(rows.rater, weights=rows.weight, minlength=rows.raters), TINY)
+
+
+def worth_of_another(fit: Fit, rater: int = -1) -> Floats:
+    """Expected fall (cells of layer 0,) of each quality's variance by one more grade; rater -1: average person."""
+    cells = np.flatnonzero(fit.cells.layer == 0)
+    side = 0 if rater < 0 else int(fit.ratings.layer[rater])
+    seen, share = cells, np.ones(len(cells))
+    if side:
+        seen, share = _other_view(fit, cells)
+    out = np.zeros(len(cells))
+    for some in np.array_split(np.arange(len(cells)), len(cells) // BATCH + 1):
+        at = seen[some]
+        curves = fit.curves(np.full(len(some), rater), fit.cells.criterion[cells[some]])
+        joint = curves * fit.belief[at][:, None, :]
+        p = np.maximum(joint.sum(2), TINY)
+        after = (joint * GRID**2).sum(2) - (joint * GRID).sum(2) ** 2 / p
+        before = (fit.belief[at] * GRID**2).sum(1) - (fit.belief[at] * GRID).sum(1) ** 2
+        out[some] = np.maximum(before - after.sum(1), 0) * share[some]
+    return out
+
+
+def _other_view(fit: Fit, cells: Ints) -> tuple[Ints, Floats]:
+    """(row of q⁺ for each q, factor from a fall of Var(q⁺) to a fall of Var(q)); factor 0 where nobody has looked."""
+    rows = {key: n for n, key in enumerate(zip(*(part.tolist() for part in fit.cells[:3]), strict=True))}
+    seen, factor = cells.copy(), np.zeros(len(cells))
+    block = np.searchsorted(fit.cells.start, cells, side="right") - 1
+    for n, cell in enumerate(cells.tolist()):
+        other = rows.get((int(fit.cells.answer[cell]), int(fit.cells.criterion[cell]), 1))
+        if other is None:
+            continue
+        lo, hi = fit.cells.start[block[n]], fit.cells.start[block[n] + 1]
+        k = prior(fit.cells.axis[lo:hi], fit.cells.answer[lo:hi], fit.prior.within, fit.prior.between)
+        v = joined(k, fit.tau[lo:hi])[0]
+        seen[n] = other
+        factor[n] = (v[cell - lo, other - lo] / v[other - lo, other - lo]) ** 2
+    return seen, factor
+
+
+def pair_counts(cell: Ints, rater: Ints, level: Ints, weight: Floats, reference: Ints, shape: tuple[int, int]) -> Floats:
+    """(R, K, K): level k by the rater where a reference rater, not the same one, gave l; shape (raters, K)."""
+    raters, levels = shape
+    anchor = np.isin(rater, reference)
+    counts = np.zeros((int(cell.max()) + 1, levels))
+    np.add.at(counts, (cell[anchor], level[anchor]), weight[anchor])
+    others = counts[cell]
+    others[np.flatnonzero(anchor), level[anchor]] -= weight[anchor]
+    out = np.zeros((raters, levels, levels))
+    np.add.at(out, (rater, level), weight[:, None] * others)
+    return out
+
+
+def kappa(pairs: Floats, power: int) -> Floats:
+    """Weighted kappa (R,) of (R, K, K) pairs, disagreement |k - l|^power; nan without pairs or spread. Cohen (1968)."""
+    steps = np.arange(pairs.shape[1])
+    far = np.abs(np.subtract.outer(steps, steps)).astype(float) ** power
+    margins = pairs.sum(2)[:, :, None] * pairs.sum(1)[:, None, :] / np.maximum(pairs.sum((1, 2)), TINY)[:, None, None]
+    by_chance = (far * margins).sum((1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(by_chance > 0, 1 - (far * pairs).sum((1, 2)) / by_chance, np.nan)
+
+
+# -- drift -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """Two CUSUM paths over a rater's answers in order, and where the first alarm rang."""
+
+    stricter: Floats  # (n,)
+    milder: Floats  # (n,)
+    limit: float
+    alarm: int | None  # how many answers had been graded; None: no alarm
+
+    @property
+    def direction(self) -> str | None:
+        if self.alarm is None:
+            return None
+        at = self.alarm - 1
+        return "stricter" if self.stricter[at] >= self.milder[at] else "milder"
+
+
+def ratios(
+    belief: Floats, criterion: Ints, rater: int, fit: Fit, shift: float = SHIFT
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """(p (n, K), log ratio for stricter (n, K), for milder (n, K)) of every level that the rater might give.
+
+    belief (n, G): the quality of each answer without this rater's own grade.
+    """
+    known = fit.curves(np.full(len(criterion), rater), criterion)
+    p = (known * belief[:, None, :]).sum(2)
+    moved = [(shifted(fit, criterion, rater, side * shift) * belief[:, None, :]).sum(2) for side in (1, -1)]
+    up, down = (np.log(np.maximum(one, TINY)) - np.log(np.maximum(p, TINY)) for one in moved)
+    return p, np.where(p > 0, up, 0.0), np.where(p > 0, down, 0.0)
+
+
+def shifted(fit: Fit, criterion: Ints, rater: int, shift: float) -> Floats:
+    """P(Y = k | q) (n, K, G) of a rater who became stricter by `shift`."""
+    own = {c: d for r, c, d in zip(*fit.pairs, fit.raters.deviation, strict=True) if r == rater}
+    deviation = np.array([own.get(c, 0.0) + shift for c in criterion.tolist()])
+    return chances(reaches(replace(fit.raters, deviation=deviation), Pairs(np.full(len(criterion), rater), criterion)))
+
+
+def drift(level: Ints, p: Floats, stricter: Floats, milder: Floats, *, run: float = RUN) -> Drift:
+    """Watch one rater: levels (n,) in the order they were given, with the tables of `ratios`."""
+    limit = limit_for(p, (stricter, milder), run)
+    at = np.arange(len(level))
+    paths = [cusum(side[at, level]) for side in (stricter, milder)]
+    over = np.flatnonzero((paths[0] > limit) | (paths[1] > limit))
+    return Drift(paths[0], paths[1], limit, int(over[0]) + 1 if len(over) else None)
+
+
+def cusum(steps: Floats) -> Floats:
+    """S <- max(0, S + step): the walk minus its lowest point so far, 0 included."""
+    walk = np.cumsum(steps)
+    return walk - np.minimum(np.minimum.accumulate(walk), 0.0)
+
+
+def limit_for(p: Floats, sides: tuple[Floats, Floats], run: float) -> float:
+    """h at which two one-sided charts together accuse a steady rater once in `run` answers."""
+    low, high = 0.5, 25.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        rate = sum(1 / max(run_length(p, side, middle), 1.0) for side in sides)
+        low, high = (middle, high) if rate > 1 / run else (low, middle)
+        if high - low < 1e-3:
+            break
+    return high
+
+
+def run_length(p: Floats, steps: Floats, limit: float) -> float:
+    """Mean answers to the first alarm from S = 0, steps (n, K) with chances p (n, K), every answer alike."""
+    chance = p.ravel() / p.sum()
+    width = limit / (STATES - 0.5)
+    fine = np.round(steps.ravel() / width * 8).astype(np.int64)  # an eighth of a state: shared below between two
+    low = int(fine.min())
+    mass = np.bincount(fine - low, weights=chance)
+    jump = (np.flatnonzero(mass) + low) / 8
+    weight = mass[mass > 0]
+    stay = np.zeros((STATES, STATES))
+    for state in range(STATES):
+        to = np.maximum(state + jump, 0.0)
+        left = np.floor(to).astype(np.int64)
+        for place, part in ((left, 1 - (to - left)), (left + 1, to - left)):
+            inside = place < STATES
+            stay[state] += np.bincount(place[inside], weights=(weight * part)[inside], minlength=STATES)
+    return float(np.linalg.solve(np.eye(STATES) - stay, np.ones(STATES))[0])
