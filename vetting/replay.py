@@ -337,7 +337,8 @@ def mean_r(trails: Sequence[Trail], weight: Floats, skill: int | None = None) ->
         asked_again.correlations(of_skill(one.estimate, skill), of_skill(one.whole, skill), weight[:, one.people])
         for one in trails
     ]
-    return np.mean(found, axis=0).T
+    averaged: Floats = np.mean(found, axis=0).T
+    return averaged
 
 
 def of_skill(scores: Floats, skill: int | None) -> Floats:

@@ -24,7 +24,7 @@ def replay(
     responses: Responses,
     scale: Annotated[Path | None, typer.Option(help="SCALE.json from `assay fit`, of other people.")] = None,
     items: Annotated[
-        Path | None, typer.Option(help="Instead of --scale: ITEMS.csv; items are fitted on the other half of the people.")
+        Path | None, typer.Option(help="Instead of --scale: ITEMS.csv; items are fitted on the other half of people.")
     ] = None,
     minutes: Annotated[str, typer.Option(help="Minutes to tell of, separated by commas.")] = "5,10,20",
     policy: Annotated[str, typer.Option(help="Policies to compare, separated by commas; all of them if empty.")] = "",
