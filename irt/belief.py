@@ -36,7 +36,8 @@ from irt.population import Population
 from irt.tilt import tilt
 
 GAUSSIAN = -1  # level of a row that observed s directly, with known variance
-SWEEPS = 40
+SWEEPS = 100
+EAGER = 10  # sweeps with whole steps; where sites have not settled by then they chase each other, and steps are halved
 SETTLED = 1e-8  # largest change of a mean of s in a sweep, in sds of s
 
 
@@ -171,7 +172,8 @@ def propagate(
             tau[j], nu[j] = 1.0 / variance[j], value[j] / variance[j]
     eye = np.eye(n)
     settled = n == 0
-    for _ in range(SWEEPS):
+    for sweep in range(SWEEPS):
+        step_size = 1.0 if sweep < EAGER else 0.5 if sweep < 4 * EAGER else 0.2
         cov = np.linalg.solve(eye + joint * tau, joint)
         mean = start + cov @ (nu - tau * start)
         moved = 0.0
@@ -184,10 +186,12 @@ def propagate(
             v = 1.0 / left
             m = v * (mean[j] / cov[j, j] - nu[j])
             _, m1, v1 = tilt(m, v, level[j], threshold[j], guess[j])
-            change = 1.0 / v1 - left - tau[j]
-            shift = m1 / v1 - m * left - nu[j]
+            change = step_size * (1.0 / v1 - left - tau[j])
+            shift = step_size * (m1 / v1 - m * left - nu[j])
             # a rank-one change of site j: Sherman-Morrison on cov, then the mean
             scale = 1.0 + change * cov[j, j]
+            if scale <= 1e-10:
+                continue
             step = (shift - change * mean[j]) / scale
             moved = max(moved, abs(step) * np.sqrt(cov[j, j]))
             column = cov[:, j].copy()

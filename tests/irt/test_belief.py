@@ -291,6 +291,26 @@ def test_three_hundred_answers_by_luck_still_settle(rng):
     assert solve(prior(3), answers(bank, level)).settled
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(1, 50), skills=st.integers(1, 6))
+def test_answers_by_luck_alone_leave_a_proper_belief(seed, count, skills):
+    """Steep items, guessing up to one half, shared effects, and levels that have nothing to do with any skill."""
+    rng = np.random.default_rng(seed)
+    bank = random_items(count, skills, rng, graded=rng.random())
+    steeper = rng.uniform(0.5, 2)
+    bank = replace(bank, slope=steeper * bank.slope, threshold=steeper * bank.threshold)
+    bank = replace(bank, guess=np.where(bank.levels == 2, rng.uniform(0, 0.5, count), 0))
+    evidence = answers(bank, rng.integers(0, bank.levels))
+    tied = replace(
+        evidence, blur=rng.exponential(0.3, count), cluster=rng.integers(-1, 5, count), effect=np.ones(count)
+    )
+
+    for known in (solve(prior(skills), evidence), solve(prior(skills), tied)):
+        assert np.isfinite(known.mean).all()
+        assert (known.sd > 0.01).all()
+        assert np.linalg.eigvalsh(known.belief.cov)[0] > 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
