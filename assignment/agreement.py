@@ -23,9 +23,10 @@ Every one is a smooth function f of a sum T = Σ_u x_u of unit statistics, and t
     bootstrap   f(Σ_u m_u x_u), m multinomial: units are drawn, not single labels, and quantiles are taken; with
                 `accelerated` the quantiles are moved for bias and skew (BCa), its acceleration from g·x_u
 
-References: Scott (1955); Cohen (1960, 1968); Fleiss (1971); Efron (1987), Better bootstrap confidence intervals;
-Gwet (2008), Computing inter-rater reliability and its variance in the presence of high agreement; Krippendorff (2019), Content Analysis, ch. 12; Gwet (2014), Handbook of
-Inter-Rater Reliability; Squire & Trapp (1998), Using complex variables to estimate derivatives.
+References: Scott (1955); Cohen (1960, 1968); Fleiss (1971); Efron (1987), Better bootstrap confidence intervals; Squire
+& Trapp (1998), Using complex variables to estimate derivatives; Gwet (2008), Computing inter-rater reliability and its
+variance in the presence of high agreement; Gwet (2014), Handbook of Inter-Rater Reliability; Krippendorff (2019),
+Content Analysis, ch. 12.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from assignment.agreement import (
     alpha,
     by_category,
     cohen,
+    disagreement,
     fleiss,
     gwet,
     interval,
@@ -18,7 +19,11 @@ from assignment.agreement import (
     nominal,
     ordinal,
     over_time,
+    percent,
     quadratic_credit,
+    ratio,
+    retest,
+    scott,
 )
 from assignment.raters import dawid_skene
 
@@ -63,7 +68,7 @@ def test_published_examples_are_reproduced():
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["nominal", "ordinal", "interval"]))
+@given(st.integers(0, 10**6), st.sampled_from(["nominal", "ordinal", "interval", "ratio"]))
 def test_alpha_equals_the_reference_implementation(seed, level):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(2, 6))
@@ -73,7 +78,8 @@ def test_alpha_equals_the_reference_implementation(seed, level):
     paired = table[:, (~np.isnan(table)).sum(axis=0) >= 2]
     if len(np.unique(paired[~np.isnan(paired)])) < 2:
         return
-    distance = {"nominal": nominal(k), "ordinal": ordinal, "interval": interval(np.arange(1.0, k + 1))}[level]
+    distance = {"nominal": nominal(k), "ordinal": ordinal, "interval": interval(np.arange(1.0, k + 1)),
+                "ratio": ratio(np.arange(1.0, k + 1))}[level]  # fmt: skip
     expected = krippendorff.alpha(
         reliability_data=table, level_of_measurement=level, value_domain=np.arange(1.0, k + 1)
     )
@@ -206,3 +212,93 @@ def test_noisy_raters_and_ambiguous_units_are_told_apart():
     assert raters.ambiguity[:60].mean() > 3 * raters.ambiguity[60:].mean()
     plain = from_table(seen + 1.0, 3).counts.argmax(axis=1)
     assert np.mean(raters.posterior.argmax(axis=1)[60:] == truth[60:]) > np.mean(plain[60:] == truth[60:])
+
+
+SIX_PSYCHIATRISTS = np.array([  # Gwet (2014): fifteen patients, five diagnoses; counts
+    [0, 0, 0, 6, 0], [0, 3, 0, 0, 3], [0, 1, 4, 0, 1], [0, 0, 0, 0, 6], [0, 3, 0, 3, 0],
+    [2, 0, 4, 0, 0], [0, 0, 4, 0, 2], [2, 0, 3, 1, 0], [2, 0, 0, 4, 0], [0, 0, 0, 0, 6],
+    [1, 0, 0, 5, 0], [1, 1, 0, 4, 0], [0, 3, 3, 0, 0], [1, 0, 0, 5, 0], [0, 2, 0, 3, 1],
+])  # fmt: skip
+FLEISS_1971 = (  # thirty patients, six diagnoses each
+    "444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 144444 124444 222333 144444 224445 "
+    "333335 111455 111112 224444 133555 555555 244444 224555 114444 144445 222224 111155 224444 133333 555555"
+)
+
+
+def from_crossing(table):
+    """Labels of two raters whose labels fall into a (K, K) table."""
+    a, b = (np.repeat(part.ravel(), table.ravel()) for part in np.indices(table.shape))
+    units = np.tile(np.arange(len(a)), 2)
+    return Labels(units, np.repeat([0, 1], len(a)), np.concatenate([a, b]), len(table))
+
+
+def test_two_abstractors_agree_as_gwet_printed_with_his_standard_errors():
+    labels = from_crossing(np.array([[13, 0, 0], [0, 20, 7], [0, 4, 56]]))
+    for statistic, value, se in [
+        (cohen(labels, 0, 1), 0.7964094, 0.05891072),
+        (scott(labels, 0, 1), 0.7962397, 0.05905473),
+        (gwet(labels), 0.8493305, 0.04321747),
+        (percent(labels), 0.89, 0.03128898),
+    ]:
+        found = statistic.analytic()
+        assert found.value == pytest.approx(value, abs=6e-8)
+        assert found.se == pytest.approx(se, rel=0.01)  # he divides by U where we divide by U - 1, or the reverse
+    assert alpha(labels, nominal(3)).analytic().value == pytest.approx(0.7972585, abs=6e-8)
+
+
+def test_six_psychiatrists_agree_as_gwet_printed_with_his_standard_errors():
+    labels = from_counts(SIX_PSYCHIATRISTS)
+    for statistic, value, se in [(gwet(labels), 0.4448007, 0.08418757), (fleiss(labels), 0.4139265, 0.08119291)]:
+        found = statistic.analytic()
+        assert found.value == pytest.approx(value, abs=6e-8)
+        assert found.se == pytest.approx(se, rel=1e-6)
+    assert alpha(labels, nominal(5)).analytic().value == pytest.approx(0.4204384, abs=6e-8)
+
+
+def test_fleiss_and_weighted_kappa_are_as_printed():
+    diagnoses = np.array([[int(c) for c in patient] for patient in FLEISS_1971.split()], float).T
+    assert fleiss(from_table(diagnoses, 5)).analytic().value == pytest.approx(0.4302445, abs=6e-8)
+    crossing = from_crossing(np.array([[0, 4, 1], [0, 8, 0], [0, 1, 5]]))
+    assert cohen(crossing, 0, 1).analytic().value == pytest.approx(0.4842, abs=6e-5)
+    assert cohen(crossing, 0, 1, linear_credit(3)).analytic().value == pytest.approx(0.4701, abs=6e-5)
+    raw = from_table(FOUR_CODERS, 5)
+    assert gwet(raw, linear_credit(5)).analytic().value == pytest.approx(0.859, abs=6e-4)
+    assert gwet(raw, quadratic_credit(5)).analytic().value == pytest.approx(0.914, abs=6e-4)
+
+
+def test_names_of_raters_and_order_of_rows_do_not_matter(rng):
+    labels = from_table(FOUR_CODERS, 5)
+    order, names = rng.permutation(len(labels.unit)), rng.permutation(4)
+    new = rng.permutation(5)
+    other = Labels(labels.unit[order], names[labels.rater[order]], new[labels.category[order]], 5)
+    for coefficient in (fleiss, gwet, percent, lambda one: alpha(one, nominal(5))):
+        assert coefficient(other).analytic().value == pytest.approx(coefficient(labels).analytic().value, abs=1e-12)
+
+
+def test_perfect_agreement_is_one_and_independent_labels_are_near_zero(rng):
+    truth = rng.integers(1, 4, 3000).astype(float)
+    same = from_table(np.stack([truth] * 3), 3)
+    chance = from_table(rng.integers(1, 4, (3, 3000)).astype(float), 3)
+    for coefficient in (
+        fleiss, gwet, lambda one: cohen(one, 0, 1), lambda one: scott(one, 0, 1), lambda one: alpha(one, ordinal),
+        lambda one: alpha(one, interval(np.arange(3.0))),
+    ):  # fmt: skip
+        assert coefficient(same).analytic().value == pytest.approx(1.0)
+        found = coefficient(chance).analytic()
+        assert abs(found.value) < 4 * found.se
+
+
+def test_accelerated_quantiles_hold_the_truth_at_least_as_often(rng):
+    found = fleiss(from_counts(SIX_PSYCHIATRISTS)).bootstrap(rng, accelerated=True)
+    assert found.low < found.value < found.high
+    assert found.se == pytest.approx(0.0812, rel=0.15)
+
+
+def test_a_units_disagreement_and_hidden_repeats_are_read_off():
+    assert disagreement(from_counts(np.array([[3, 0], [1, 1], [2, 1], [1, 0]]))) == pytest.approx(
+        [0, 1, 2 / 3, np.nan], nan_ok=True
+    )
+    labels = Labels(np.array([0, 1, 0, 0, 1]), np.array([0, 0, 1, 0, 0]), np.array([1, 0, 0, 0, 0]), 2)
+    pairs, whose = retest(labels, np.array([1.0, 2.0, 3.0, 9.0, 0.0]))
+    assert whose.tolist() == [0, 0]
+    assert pairs.category.tolist() == [1, 0, 0, 0]
