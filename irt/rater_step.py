@@ -88,7 +88,7 @@ def scores(z: Floats, p: Floats, phi: Floats) -> Floats:
         up = np.concatenate([edge, slope], axis=1) / np.maximum(p, TINY)
         down = -np.concatenate([slope, edge], axis=1) / np.maximum(p, TINY)
     seen = p > 0
-    up, down = np.where(seen, np.minimum(up, 1.0), 0.0), np.where(seen, down, 0.0)
+    up, down = np.where(seen, up, 0.0), np.where(seen, down, 0.0)
     flat = np.where(np.isfinite(z), z, 0.0)
     out = np.zeros((pairs, top + 1, 3 + top, nodes))
     out[:, :, 0] = out[:, :, 1] = -phi[:, None, None] * (up + down)

@@ -71,7 +71,7 @@ def tilted(likely: Floats, m: float, v: float, grid: Floats, out: Floats) -> tup
     for g in range(len(grid)):
         out[g] /= z0
     centre = z1 / z0
-    return np.log(z0 * step / np.sqrt(2 * np.pi * v)), m + centre, max(z2 / z0 - centre * centre, 1e-10)
+    return np.log(z0 * step / np.sqrt(2 * np.pi * v)), m + centre, max(z2 / z0 - centre * centre, 0.1 * step * step)
 
 
 @njit(cache=True)

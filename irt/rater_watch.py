@@ -105,29 +105,6 @@ def _other_view(fit: Fit, cells: Ints) -> tuple[Ints, Floats]:
     return seen, factor
 
 
-def pair_counts(cell: Ints, rater: Ints, level: Ints, weight: Floats, reference: Ints, shape: tuple[int, int]) -> Floats:
-    """(R, K, K): level k by the rater where a reference rater, not the same one, gave l; shape (raters, K)."""
-    raters, levels = shape
-    anchor = np.isin(rater, reference)
-    counts = np.zeros((int(cell.max()) + 1, levels))
-    np.add.at(counts, (cell[anchor], level[anchor]), weight[anchor])
-    others = counts[cell]
-    others[np.flatnonzero(anchor), level[anchor]] -= weight[anchor]
-    out = np.zeros((raters, levels, levels))
-    np.add.at(out, (rater, level), weight[:, None] * others)
-    return out
-
-
-def kappa(pairs: Floats, power: int) -> Floats:
-    """Weighted kappa (R,) of (R, K, K) pairs, disagreement |k - l|^power; nan without pairs or spread. Cohen (1968)."""
-    steps = np.arange(pairs.shape[1])
-    far = np.abs(np.subtract.outer(steps, steps)).astype(float) ** power
-    margins = pairs.sum(2)[:, :, None] * pairs.sum(1)[:, None, :] / np.maximum(pairs.sum((1, 2)), TINY)[:, None, None]
-    by_chance = (far * margins).sum((1, 2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(by_chance > 0, 1 - (far * pairs).sum((1, 2)) / by_chance, np.nan)
-
-
 # -- drift -----------------------------------------------------------------------------------------
 
 

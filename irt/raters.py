@@ -57,6 +57,7 @@ from irt.rater_sweep import GRID, TINY, evidence, lost_information, sweep, tally
 ENOUGH = 1e-3  # change of any parameter in a pass at which EM has arrived
 PASSES = 150
 ROUGH = 1e-2  # enough before the hyperparameters are renewed
+PLAIN = 10  # passes before steps are mixed
 RENEWALS = 2  # of the hyperparameters
 ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
 SHARE = 0.3  # of quality a person's answers share, to begin with
@@ -291,7 +292,7 @@ def climb(
     enough: float = ENOUGH,
 ) -> tuple[Raters, Prior, int, float]:
     """EM from here to where it stands still: (raters, Σ, passes, last change)."""
-    mixer, change = Mixer(), np.inf
+    mixer, change, before = Mixer(), np.inf, np.inf
     for number in range(PASSES):  # noqa: B007 -- told to the caller
         better, found = work.step(at, prior, spread)
         x, target = _vector(at, prior), _vector(better, found)
@@ -300,9 +301,10 @@ def climb(
             progress(number, change)
         if change <= enough:
             return better, found, number + 1, change
+        slower, before = change > 1.2 * before, change
         mixed = mixer.mix(x, target, np.ones(len(x)))
         at, prior = _from_vector(mixed, better, found)
-        if not (falls(at.threshold) and sound(prior, found)):
+        if slower or number < PLAIN or not (falls(at.threshold) and sound(prior, found)):
             mixer.restart()
             at, prior = better, found
     return at, prior, PASSES, change

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from pydantic import BaseModel
 
-from assignment import agreement
 from irt.model import Floats, Ints
-from irt.rater_watch import agreement_with_expectation, foretold, kappa, pair_counts, worth_of_another
+from irt.rater_agreement import alpha, kappa, pair_counts
+from irt.rater_watch import agreement_with_expectation, foretold, worth_of_another
 from irt.raters import Fit, fit
 from vetting.rating_baselines import HeldOut, compare
 from vetting.rating_table import RatingTable
@@ -132,18 +132,11 @@ def alphas(table: RatingTable, seed: int) -> dict[str, Alpha]:
     cells, unit = np.unique((rows.answer * len(table.criteria) + rows.criterion)[whole], return_inverse=True)
     if not len(cells):
         return {}
-    labels = agreement.Labels(unit.astype(np.intp), rows.rater[whole], category.astype(np.intp), len(levels))
-    double = cells[labels.counts.sum(1) >= 2] // len(table.criteria)
+    owner = cells // len(table.criteria)
     out = {}
-    for name, distance in (
-        ("nominal", agreement.nominal), ("ordinal", agreement.ordinal), ("interval", agreement.interval(levels)),
-    ):  # fmt: skip
-        one = agreement.alpha(labels, distance)
-        owner = np.unique(double, return_inverse=True)[1]
-        together = np.zeros((int(owner.max(initial=-1)) + 1, one.per_unit.shape[1]))
-        np.add.at(together, owner, one.per_unit)
-        told = agreement.Statistic(together, one.of).bootstrap(np.random.default_rng(seed), draws=DRAWS)
-        out[name] = Alpha(value=_or_none(told.value), low=_or_none(told.low), high=_or_none(told.high))
+    for metric in ("nominal", "ordinal", "interval"):
+        told = alpha(unit, category, levels, owner, metric, np.random.default_rng(seed), DRAWS)
+        out[metric] = Alpha(value=_or_none(told.value), low=_or_none(told.low), high=_or_none(told.high))
     return out
 
 
