@@ -40,7 +40,8 @@ def test_a_sitting_is_rebuilt_from_its_records_to_the_bit(engine, bank):
 
 
 def test_the_same_answers_are_followed_by_the_same_questions(db, bank):
-    one, two = (go(db, begin(db, name=name), bank) for name in ("Ada", "Bea"))
+    seats = [begin(db, name=name) for name in ("Ada", "Bea")]  # both begin on a fresh bank
+    one, two = (go(db, seat, bank) for seat in seats)
     assert one == two
 
 

@@ -327,7 +327,7 @@ def test_supply_is_told_for_every_skill_that_is_asked(db, pool):
 def test_weights_of_a_queue_add_up_to_one_whatever_was_typed(db):
     scale = scales.of(scales.latest(db))
     forms = programs.queues_of(program(db, queue(skills={"math.proof": 3.0, "math.algebra": 1.0})))
-    weights, bars = scene.table(forms, scale)
+    weights, bars = scene.table(forms, scale.skills)
     assert weights.sum(axis=1) == pytest.approx(1)
     assert weights[0, scale.skills.position["math.proof"]] == pytest.approx(0.75)
     assert np.isnan(bars).all()
