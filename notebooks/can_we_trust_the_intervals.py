@@ -16,6 +16,7 @@
 # assumes, then where something it assumes is wrong.
 
 # %%
+# %matplotlib inline
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import ndtri
@@ -35,13 +36,13 @@ def even(correlation: float) -> np.ndarray:
     return np.full((SKILLS, SKILLS), correlation) + (1 - correlation) * np.eye(SKILLS)
 
 
-def covered(theta, mean, sd) -> np.ndarray:
+def covered(theta: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """Share of intervals of each level that hold the truth."""
     z = np.abs(theta - mean) / sd
     return np.array([(z <= ndtri(0.5 + level / 2)).mean() for level in LEVELS])
 
 
-def asked(level, count, rng):
+def asked(level: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Each person answers `count` questions, drawn for them."""
     table = level.astype(float)
     for row in table:
@@ -67,7 +68,13 @@ figure, panel = plt.subplots(figsize=(5.4, 5), layout="constrained")
 panel.plot([0.45, 1], [0.45, 1], color="#999", lw=1, label="the promise")
 for n, (count, shares) in enumerate(true_case.items()):
     panel.plot(LEVELS, shares, "o-", ms=5, color=plt.cm.viridis(0.15 + 0.35 * n), label=f"{count} answers")
-panel.set(xlabel="promised", ylabel="held", xlim=(0.45, 1.01), ylim=(0.45, 1.01), title="Intervals hold what they promise,\nfrom five answers on")
+panel.set(
+    xlabel="promised",
+    ylabel="held",
+    xlim=(0.45, 1.01),
+    ylim=(0.45, 1.01),
+    title="Intervals hold what they promise,\nfrom five answers on",
+)
 panel.legend(frameon=False)
 panel.spines[["top", "right"]].set_visible(False)
 plt.show()
@@ -107,7 +114,9 @@ mood = rng.standard_normal((PEOPLE, 30))[:, np.arange(90) % 30]  # three questio
 pushed = np.stack([clear.threshold[:, 0] + 1.5 * row for row in mood])
 logit = (theta[:, clear.skill[:, 0]] * clear.slope[:, 0]) + pushed
 together = (rng.random(logit.shape) < 1 / (1 + np.exp(-logit))).astype(float)
-blocks = np.array([np.isin(np.arange(90) % 30, rng.permutation(30)[:5]) for _ in range(PEOPLE)])  # whole clusters of three
+blocks = np.array(
+    [np.isin(np.arange(90) % 30, rng.permutation(30)[:5]) for _ in range(PEOPLE)]
+)  # whole clusters of three
 mean, sd = score(clear, np.zeros(SKILLS), even(0.6), answers_from_table(np.where(blocks, together, np.nan)))
 wrong["three answers share an effect"] = covered(theta, mean, sd)[5]
 
@@ -117,7 +126,9 @@ names, shares = list(wrong)[::-1], np.array(list(wrong.values()))[::-1]
 panel.axvspan(0.93, 0.97, color="#0b6e4f", alpha=0.12, lw=0)
 panel.axvline(0.95, color="#0b6e4f", lw=1)
 panel.hlines(np.arange(len(names)), 0.95, shares, color="#bbb", lw=2)
-panel.scatter(shares, np.arange(len(names)), s=60, zorder=3, color=np.where(np.abs(shares - 0.95) <= 0.02, "#0b6e4f", "#c0392b"))
+panel.scatter(
+    shares, np.arange(len(names)), s=60, zorder=3, color=np.where(np.abs(shares - 0.95) <= 0.02, "#0b6e4f", "#c0392b")
+)
 for row, one in enumerate(shares):
     panel.annotate(f"{one:.3f}", (one, row), textcoords="offset points", xytext=(0, 8), ha="center", fontsize=8)
 panel.set_yticks(np.arange(len(names)), names)

@@ -16,6 +16,7 @@
 # what the calibration finds is laid beside what made the answers.
 
 # %%
+# %matplotlib inline
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -31,7 +32,9 @@ TRUE = np.array([[1.0, 0.7, 0.4], [0.7, 1.0, 0.5], [0.4, 0.5, 1.0]])
 rng = np.random.default_rng(9)
 asks = np.eye(SKILLS, dtype=bool)[np.arange(ITEMS) % SKILLS]
 bank = Items(
-    (np.arange(ITEMS) % SKILLS)[:, None], np.exp(rng.normal(0.25, 0.35, (ITEMS, 1))), rng.normal(0, 1.2, (ITEMS, 1)),
+    (np.arange(ITEMS) % SKILLS)[:, None],
+    np.exp(rng.normal(0.25, 0.35, (ITEMS, 1))),
+    rng.normal(0, 1.2, (ITEMS, 1)),
     np.zeros(ITEMS),
 )
 population = from_covariance(np.zeros(SKILLS), TRUE)
@@ -58,11 +61,18 @@ for column, (people, fit) in enumerate(fits.items()):
     for panel, (truth, found, error, name, colour) in zip(panels[:, column], parts, strict=True):
         reach = (min(truth.min(), found.min()) - 0.2, max(truth.max(), found.max()) + 0.3)
         panel.plot(reach, reach, color="#999", lw=1)
-        panel.errorbar(truth, found, 1.96 * error, fmt="o", ms=4, color=colour, ecolor=colour, elinewidth=0.8, alpha=0.75)
+        panel.errorbar(
+            truth, found, 1.96 * error, fmt="o", ms=4, color=colour, ecolor=colour, elinewidth=0.8, alpha=0.75
+        )
         panel.set(title=f"{name}, {people:,} people", xlabel="true", ylabel="found")
         panel.spines[["top", "right"]].set_visible(False)
         inside = np.mean(np.abs(found - truth) <= 1.96 * error)
-        panel.annotate(f"rmse {np.sqrt(np.mean((found - truth) ** 2)):.2f}\n95 % bars hold {inside:.0%}", (0.05, 0.82), xycoords="axes fraction", fontsize=9)
+        panel.annotate(
+            f"rmse {np.sqrt(np.mean((found - truth) ** 2)):.2f}\n95 % bars hold {inside:.0%}",
+            (0.05, 0.82),
+            xycoords="axes fraction",
+            fontsize=9,
+        )
 plt.show()
 
 # %% [markdown]
@@ -76,13 +86,27 @@ few = answers_from_table(answered(150))
 plain, shrunk = (calibrate(few, design_from_table(asks), prior=prior) for prior in (None, ItemPrior()))
 figure, panel = plt.subplots(figsize=(8, 4), layout="constrained")
 told = {}
-for name, fit, colour, shift in (("maximum likelihood", plain, "#c05621", -0.12), ("with a prior", shrunk, "#0b6e4f", 0.12)):
+for name, fit, colour, shift in (
+    ("maximum likelihood", plain, "#c05621", -0.12),
+    ("with a prior", shrunk, "#0b6e4f", 0.12),
+):
     top = np.argsort(-fit.items.slope[:, 0])[:10]
     excess = fit.items.slope[top, 0] / bank.slope[fit.kept_items[top], 0] - 1
     told[name] = float(excess.mean())
-    panel.bar(np.arange(10) + 1.6 * shift, 100 * excess, 0.36, color=colour, label=f"{name}: {100 * excess.mean():+.0f} % on average")
+    panel.bar(
+        np.arange(10) + 1.6 * shift,
+        100 * excess,
+        0.36,
+        color=colour,
+        label=f"{name}: {100 * excess.mean():+.0f} % on average",
+    )
 panel.axhline(0, color="#555", lw=1)
-panel.set(xlabel="the ten items each calls most telling", ylabel="discrimination overstated, %", xticks=[], title="150 people: winners are overstated")
+panel.set(
+    xlabel="the ten items each calls most telling",
+    ylabel="discrimination overstated, %",
+    xticks=[],
+    title="150 people: winners are overstated",
+)
 panel.legend(frameon=False)
 panel.spines[["top", "right"]].set_visible(False)
 plt.show()
@@ -102,7 +126,9 @@ for count in (9, 18, 45):
         table = answered(300)
         for row in table:
             row[rng.permutation(ITEMS)[count:]] = np.nan
-        cov = calibrate(answers_from_table(table), design_from_table(asks), prior=ItemPrior(), exact=False, tolerance=1e-3).covariance
+        cov = calibrate(
+            answers_from_table(table), design_from_table(asks), prior=ItemPrior(), exact=False, tolerance=1e-3
+        ).covariance
         rows.append([cov[pair] for pair in PAIRS])
     spread[count] = np.array(rows)
 
@@ -111,7 +137,14 @@ for n, pair in enumerate(PAIRS):
     panel.hlines(TRUE[pair], n - 0.42, n + 0.42, color="#555", lw=1.5, label="true" if n == 0 else None)
     for k, (count, rows) in enumerate(spread.items()):
         place = n + 0.26 * (k - 1) + rng.uniform(-0.06, 0.06, len(rows))
-        panel.scatter(place, rows[:, n], s=16, alpha=0.7, color=plt.cm.viridis(0.15 + 0.35 * k), label=f"{count} answers a person" if n == 0 else None)
+        panel.scatter(
+            place,
+            rows[:, n],
+            s=16,
+            alpha=0.7,
+            color=plt.cm.viridis(0.15 + 0.35 * k),
+            label=f"{count} answers a person" if n == 0 else None,
+        )
 panel.set_xticks(range(3), [f"skills {a + 1} and {b + 1}" for a, b in PAIRS])
 panel.set_ylabel("correlation found")
 panel.legend(frameon=False, ncols=2, fontsize=9)
