@@ -104,6 +104,7 @@ class Fit:
         if len(self.raters.threshold) > 1:
             share = 1 / np.bincount(self.pairs.rater, minlength=len(pick))
             pick[self.pairs.rater, column[:, 1]] = share[self.pairs.rater]
+        pick -= pick[self.ratings.layer == 0].mean(0)
         return pick @ packed(self.raters), np.sqrt(np.maximum((pick @ self.covariance * pick).sum(1), 0))
 
     @property
