@@ -1,0 +1,173 @@
+r"""The same model by Markov chains: the judge of fast fits, and full uncertainty for small banks.
+
+    log a ~ N(m, s²),  mean threshold ~ N(t, u²),  gaps of thresholds > 0,  Σ ~ LKJ(1) with unit variances
+    answers ~ Π_p ∫ Π_j P(y_pj | a_j·θ) N(θ; 0, Σ) dθ
+
+Persons are integrated out, so chains run over items and correlations only. The integral and its gradient come
+from `irt.estep`: exactly, on a grid on each person's belief, for up to three skills, or by expectation
+propagation. The sample is kept as ArviZ data, and `faults` says why it must not be used.
+
+References: Hoffman & Gelman (2014) for NUTS; Vehtari et al. (2021) for r-hat and effective sample size;
+Lewandowski, Kurowicka & Joe (2009) for the prior of Σ.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+with warnings.catch_warnings():  # both announce their plans when first imported
+    warnings.simplefilter("ignore")
+    import arviz as az
+    import pymc as pm
+    import pytensor.tensor as pt
+    from pytensor.graph.basic import Apply
+    from pytensor.graph.op import Op
+
+from irt.calibration import GRID, Fit
+from irt.design import Answers
+from irt.estep import Parameters, Statistics, e_step, no_sites, parameters, quadrature, settle
+from irt.model import Floats
+from irt.mstep import ItemPrior, real_slopes
+
+RHAT = 1.01  # above it, chains disagree
+ENOUGH = 400  # effective draws that every parameter needs
+SETTLED = 1e-6  # change of a mean at which expectation propagation ends: fine enough for gradients
+WILD = 25.0  # logits; a slope or easiness beyond it is a step of the sampler gone astray
+DIVERGENT = 0.001  # share of divergent draws that is too much
+
+
+class Marginal(Op):
+    """Log-likelihood, and its gradients in slopes (I, k), thresholds (I, M) and Σ (D, D)."""
+
+    __props__ = ()
+
+    def __init__(self, answers: Answers, at: Parameters, nodes: int) -> None:
+        self.answers, self.at, self.nodes = answers, at, nodes
+        self.sites = settle(answers, at, no_sites(answers), tolerance=SETTLED)
+
+    def make_node(self, *inputs: Any) -> Any:  # noqa: ANN401  pytensor's own types
+        tensors = [pt.as_tensor_variable(x) for x in inputs]
+        return Apply(self, tensors, [pt.dscalar(), pt.dmatrix(), pt.dmatrix(), pt.dmatrix()])
+
+    def perform(self, node: Any, inputs: Sequence[Any], outputs: list[list[Any]]) -> None:  # noqa: ANN401
+        del node
+        k = self.at.slope.shape[1]
+        wild = max(float(np.abs(inputs[0]).max()), float(np.abs(inputs[1][:, 0]).max())) > WILD
+        found = self.statistics(self.at.slope, self.at.threshold, self.at.cov) if wild else self.statistics(*inputs)
+        if wild or not np.isfinite(found.log_likelihood):  # no belief is near a Gaussian there: to be refused
+            found = replace(found, log_likelihood=np.array(-np.inf))
+        outputs[0][0] = np.asarray(found.log_likelihood)
+        outputs[1][0], outputs[2][0], outputs[3][0] = found.gradient[:, :k], found.gradient[:, k:], found.cov / 2
+
+    def statistics(self, slope: Floats, threshold: Floats, cov: Floats) -> Statistics:
+        """Sites begin at the same place each time, so that equal parameters give equal values."""
+        threshold = np.where(np.isfinite(self.at.threshold), threshold, -np.inf)
+        at = replace(self.at, slope=slope, threshold=threshold, cov=cov)
+        sites = settle(self.answers, at, self.sites, tolerance=SETTLED)
+        if self.nodes:
+            return quadrature(self.answers, at, sites, self.nodes)
+        return e_step(self.answers, at, sites)[0]
+
+    def L_op(self, inputs: Any, outputs: Any, grads: Any) -> Any:  # noqa: ANN401, N802  pytensor's name
+        """Back from the log-likelihood; its gradients have none of their own."""
+        del inputs
+        return [grads[0] * part for part in outputs[1:]]
+
+
+def model(answers: Answers, fit: Fit, prior: ItemPrior, *, exact: bool) -> pm.Model:
+    """The model of a fit's items; `fit` gives its shape and the place where chains begin."""
+    at = parameters(fit.items, np.zeros(len(fit.mean)), fit.covariance)
+    nodes = GRID[len(fit.mean)] if exact else 0
+    marginal: Any = Marginal(answers, at, nodes)
+    real, used = real_slopes(at), np.isfinite(at.threshold)
+    with pm.Model() as built:
+        log_slope = pm.Normal("log_slope", prior.log_slope, prior.slope_sd, shape=int(real.sum()))
+        slope = pm.Deterministic("slope", pt.zeros(real.shape)[np.nonzero(real)].set(pt.exp(log_slope)))
+        threshold = pm.Deterministic("threshold", _thresholds(used, prior))
+        cov = pm.Deterministic("covariance", _correlations(len(fit.mean)))
+        pm.Potential("answers", marginal(slope, threshold, cov)[0])
+    return built
+
+
+def _thresholds(used: Any, prior: ItemPrior) -> Any:  # noqa: ANN401
+    """Thresholds (I, M) from each item's first and the gaps below it, with the prior on their mean."""
+    items, most = used.shape
+    first = pm.Flat("first", shape=items)
+    tensor: Any = pt
+    lower = first[:, None]
+    if most > 1:
+        gap = pm.HalfFlat("gap", shape=int(used[:, 1:].sum()))
+        gaps = pt.zeros((items, most - 1))[np.nonzero(used[:, 1:])].set(gap)
+        lower = first[:, None] - tensor.concatenate([pt.zeros((items, 1)), tensor.cumsum(gaps, axis=1)], axis=1)
+    centre = (lower * used).sum(1) / used.sum(1)
+    pm.Potential("centre", pm.logp(pm.Normal.dist(prior.threshold, prior.threshold_sd), centre).sum())
+    return lower
+
+
+def _correlations(skills: int) -> Any:  # noqa: ANN401
+    if skills == 1:
+        return pt.ones((1, 1))
+    root = pm.LKJCholeskyCov("root", n=skills, eta=1.0, sd_dist=pm.Exponential.dist(1.0), compute_corr=True)
+    return root[1]
+
+
+def sample(
+    answers: Answers,
+    fit: Fit,
+    seed: int,
+    *,
+    prior: ItemPrior | None = None,
+    exact: bool = False,
+    draws: int = 500,
+    tune: int = 500,
+    chains: int = 2,
+) -> Any:  # noqa: ANN401  az.InferenceData
+    """Posterior draws of slopes, thresholds and covariance, as ArviZ data; answers are numbered as in the fit.
+
+    exact: integrate on grids (up to three skills), much slower than expectation propagation.
+    """
+    if exact and len(fit.mean) not in GRID:
+        raise ValueError(f"sample: {len(fit.mean)} skills cannot be integrated exactly. Maybe leave `exact` out.")
+    if (fit.items.slope < 0).any():
+        where = int(np.argmax((fit.items.slope < 0).any(1)))
+        raise ValueError(f"sample: item {where} has a negative slope; chains keep slopes positive. Maybe a wrong key.")
+    with model(answers, fit, prior or fit.prior or ItemPrior(), exact=exact), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # r-hat and divergences are judged by `faults`
+        return pm.sample(
+            draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False, target_accept=0.85,
+            initvals=_begin(fit),
+        )  # fmt: skip
+
+
+def _begin(fit: Fit) -> dict[str, Floats]:
+    real, used = fit.items.slope != 0, np.isfinite(fit.items.threshold)
+    begin = {"log_slope": np.log(fit.items.slope[real]), "first": fit.items.threshold[:, 0]}
+    if used.shape[1] > 1:
+        with np.errstate(invalid="ignore"):
+            begin["gap"] = -np.diff(fit.items.threshold, axis=1)[used[:, 1:]]
+    return begin
+
+
+def faults(draws: Any) -> Iterator[str]:  # noqa: ANN401  ArviZ carries no types
+    """Why this sample must not be used; empty when it may."""
+    alone = draws.posterior["covariance"].shape[-1] == 1
+    names = ["log_slope", "threshold"] if alone else ["log_slope", "threshold", "covariance"]
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # what does not vary has no r-hat
+        warnings.simplefilter("ignore")
+        judge: Any = az
+        rhat, size = judge.rhat(draws, var_names=names), judge.ess(draws, var_names=names)
+    for name in names:
+        worst = float(np.nanmax(rhat[name].to_numpy()))
+        fewest = float(np.nanmin(size[name].to_numpy()))
+        if worst > RHAT:
+            yield f"chains disagree on {name}: r-hat {worst:.3f}, limit {RHAT}. Maybe draw longer."
+        if fewest < ENOUGH:
+            yield f"too few effective draws of {name}: {fewest:.0f}, {ENOUGH} are needed. Maybe draw longer."
+    divergent = float(draws.sample_stats["diverging"].to_numpy().mean())
+    if divergent > DIVERGENT:
+        yield f"{divergent:.1%} of the draws diverged. Maybe give a tighter prior."
