@@ -27,7 +27,7 @@ class Refused(NamedTuple):
     """Something left out of a fit or changed for it, and the reason."""
 
     kind: str  # "item" or "skill"
-    index: int  # its row or column in the design
+    index: int  # type: ignore[assignment] # its row or column in the design; a tuple's own index() is not used
     why: str
 
     @property

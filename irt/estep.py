@@ -131,9 +131,7 @@ def foresee(answers: Answers, at: Parameters, sites: Sites) -> Floats:
     return log_p
 
 
-def quadrature(
-    answers: Answers, at: Parameters, sites: Sites, nodes: int, scores: Scores = NO_SCORES
-) -> Statistics:
+def quadrature(answers: Answers, at: Parameters, sites: Sites, nodes: int, scores: Scores = NO_SCORES) -> Statistics:
     """The exact statistics by nodes^D points placed on the beliefs that the sites imply; small D only."""
     skills, sums = len(at.mean), _sums(at)
     x, w = np.polynomial.hermite_e.hermegauss(nodes)
@@ -156,7 +154,8 @@ def _bank(at: Parameters) -> Bank:
 
 def _prior(at: Parameters) -> Prior:
     cov = np.ascontiguousarray(at.cov)
-    return Prior(np.ascontiguousarray(at.mean), cov, np.linalg.inv(cov), float(np.linalg.slogdet(cov)[1]))
+    precision = np.linalg.inv(cov).astype(float)
+    return Prior(np.ascontiguousarray(at.mean), cov, precision, float(np.linalg.slogdet(cov)[1]))
 
 
 def _copied(sites: Sites) -> Sites:
@@ -171,8 +170,9 @@ def _sums(at: Parameters) -> Sums:
 
 
 def _statistics(answers: Answers, sums: Sums, total: float) -> Statistics:
-    whole = [_mirrored(sums.curvature), _mirrored(sums.crossed)]
-    return Statistics(np.array(answers.weight.sum()), sums.gradient, *whole, sums.mean, sums.cov, np.array(total))
+    curvature, crossed = _mirrored(sums.curvature), _mirrored(sums.crossed)
+    persons = np.array(answers.weight.sum())
+    return Statistics(persons, sums.gradient, curvature, crossed, sums.mean, sums.cov, np.array(total))
 
 
 def _mirrored(upper: Floats) -> Floats:

@@ -203,9 +203,7 @@ def group_difference(
     return GroupDifference(shift, se, _classes(shift, se), means)
 
 
-def _shifts(
-    items: Items, mean: Floats, cov: Floats, answers: Answers, clean: Flags
-) -> tuple[Floats, Floats, Floats]:
+def _shifts(items: Items, mean: Floats, cov: Floats, answers: Answers, clean: Flags) -> tuple[Floats, Floats, Floats]:
     """Shift of each item's thresholds in one group, its standard error, and the group's mean."""
     at = _population(parameters(items, mean, cov), answers.where(clean[answers.item]))
     told = settle(answers, at, no_sites(answers))

@@ -37,7 +37,14 @@ def projected(q: int, row: int, bank: Bank, theta: Floats) -> float:
 
 @njit(cache=True, error_model="numpy")
 def statistics(
-    rows: Rows, bank: Bank, prior: Prior, sites: Sites, grid: Floats, log_w: Floats, sums: Sums, answer: Floats,
+    rows: Rows,
+    bank: Bank,
+    prior: Prior,
+    sites: Sites,
+    grid: Floats,
+    log_w: Floats,
+    sums: Sums,
+    answer: Floats,
     population: Floats,
 ) -> float:
     """Sums at the exact posteriors, and the log-likelihood."""
@@ -70,7 +77,15 @@ def statistics(
 
 @njit(cache=True, error_model="numpy")
 def place(
-    i: int, rows: Rows, bank: Bank, prior: Prior, sites: Sites, at: Room, grid: Floats, log_w: Floats, theta: Floats,
+    i: int,
+    rows: Rows,
+    bank: Bank,
+    prior: Prior,
+    sites: Sites,
+    at: Room,
+    grid: Floats,
+    log_w: Floats,
+    theta: Floats,
     log_p: Floats,
 ) -> None:
     """Nodes of person i, and the logs of their weights under the prior."""

@@ -104,7 +104,15 @@ def terms(u: float, low: float, y: int, g: float) -> tuple[float, float, float, 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy", forceinline=True)
 def graded(
-    mc: float, vc: float, m: float, v: float, y: int, d: Floats, g: float, desk: tuple, out: Floats  # type: ignore[type-arg]
+    mc: float,
+    vc: float,
+    m: float,
+    v: float,
+    y: int,
+    d: Floats,
+    g: float,
+    desk: tuple,  # type: ignore[type-arg]
+    out: Floats,
 ) -> None:
     """All moments of an answer at any level, with or without guessing."""
     power, bits, scale, upper, lower = desk

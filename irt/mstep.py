@@ -130,9 +130,7 @@ def m_step(
     return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov), prior
 
 
-def items_step(
-    found: Statistics, at: Parameters, gradient: Floats, curvature: Floats, rules: Rules
-) -> Parameters:
+def items_step(found: Statistics, at: Parameters, gradient: Floats, curvature: Floats, rules: Rules) -> Parameters:
     """One Newton step an item, cut where it is long or would make thresholds rise."""
     k = at.slope.shape[1]
     used = np.concatenate([real_slopes(at), np.isfinite(at.threshold)], axis=1)

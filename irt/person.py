@@ -86,9 +86,21 @@ def room(skills: int, k: int) -> Room:
     size = padded(skills)
     square = (size, size)
     return Room(
-        np.full(skills, -1), np.zeros(skills, np.int64), np.zeros(square), np.zeros(square), np.zeros(square),
-        np.zeros(square), np.zeros(square), np.zeros(square), np.zeros(size), np.zeros(size), np.zeros(size),
-        np.empty(k), np.empty(k), np.empty((k, k)), np.zeros(MOMENTS),
+        np.full(skills, -1),
+        np.zeros(skills, np.int64),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(square),
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros(size),
+        np.empty(k),
+        np.empty(k),
+        np.empty((k, k)),
+        np.zeros(MOMENTS),
     )
 
 

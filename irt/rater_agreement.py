@@ -2,7 +2,8 @@ r"""How far raters agree beyond chance: weighted kappa against the references, K
 
     α = 1 - (n - 1) Σ_u Σ_kl o_ukl δ²_kl / Σ_kl n_k n_l δ²_kl,     o_ukl = r_uk (r_ul - [k = l]) / (r_u - 1)
 
-Intervals: answers are drawn again with all their units, and quantiles are taken; a draw only adds up the sums of each answer.
+Intervals: answers are drawn again with all their units, and quantiles are taken; a draw only adds up the
+sums of each answer.
 References: Cohen (1968); Krippendorff (2019), Content Analysis, ch. 12.
 """
 
@@ -25,7 +26,9 @@ class Alpha(NamedTuple):
     high: float
 
 
-def pair_counts(cell: Ints, rater: Ints, level: Ints, weight: Floats, reference: Ints, shape: tuple[int, int]) -> Floats:
+def pair_counts(
+    cell: Ints, rater: Ints, level: Ints, weight: Floats, reference: Ints, shape: tuple[int, int]
+) -> Floats:
     """(R, K, K): level k by the rater where a reference rater, not the same one, gave l; shape (raters, K)."""
     raters, levels = shape
     anchor = np.isin(rater, reference)
@@ -63,7 +66,7 @@ def alpha(
     sums = np.zeros((owner.max() + 1, k * k + k))
     np.add.at(sums, owner, np.concatenate([pairs.reshape(len(counts), k * k), counts], axis=1))
     times = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
-    again = coefficient(times @ sums, values, metric)
+    again = coefficient(times.astype(float) @ sums, values, metric)
     again = again[np.isfinite(again)]
     low, high = np.quantile(again, [0.025, 0.975]) if len(again) else (np.nan, np.nan)
     return Alpha(float(coefficient(sums.sum(0)[None], values, metric)[0]), float(low), float(high))

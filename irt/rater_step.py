@@ -63,7 +63,7 @@ def spread_at_start() -> Spread:
 
 
 def reaches(at: Raters, pairs: Pairs, grid: Floats = GRID) -> Floats:
-    """z (pairs, M, G); -inf for levels a criterion lacks."""
+    """Z (pairs, M, G); -inf for levels a criterion lacks."""
     own = grid - at.severity[pairs.rater, None] - at.deviation[:, None]  # (pairs, G)
     phi = np.exp(at.log_discrimination[pairs.rater])
     return phi[:, None, None] * (own[:, None, :] + at.threshold[pairs.criterion][:, :, None])
@@ -137,7 +137,12 @@ def priors(at: Raters, pairs: Pairs, layer: Ints, spread: Spread) -> tuple[Float
     kind = layer[pairs.rater] if len(at.threshold) > 1 else layer[:0]
     free = np.isfinite(at.threshold)
     scale = np.concatenate(
-        [spread.severity[layer], spread.discrimination[layer], spread.deviation[kind], np.full(free.sum(), THRESHOLD_SD)]
+        [
+            spread.severity[layer],
+            spread.discrimination[layer],
+            spread.deviation[kind],
+            np.full(free.sum(), THRESHOLD_SD),
+        ]
     )
     centre = np.zeros(len(scale))
     centre[len(layer) : 2 * len(layer)] = spread.sharp[layer]

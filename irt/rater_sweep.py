@@ -102,7 +102,7 @@ def joined(k: Floats, tau: Floats) -> tuple[Floats, Floats, float]:
     for i in range(size):
         for j in range(size):
             c[i, j] *= root[i] * root[j]
-    return k - k @ c @ k, c, logdet
+    return k - k @ c @ k, c, logdet  # type: ignore[return-value] # numba keeps float64
 
 
 @njit(cache=True)
@@ -126,7 +126,7 @@ def visit(i: int, v: Floats, m: Floats, tau: Floats, nu: Floats, likely: Floats,
 
 
 @njit(cache=True)
-def sweep(
+def sweep(  # noqa: C901 -- one compiled loop
     start: Ints, axis: Ints, answer: Ints, likely: Floats, said: Ints, within: Floats, between: Floats,
     tau: Floats, nu: Floats, grid: Floats, rounds: int,
 ) -> tuple[Floats, Floats, Floats, float, Floats, Floats]:  # fmt: skip
@@ -150,7 +150,7 @@ def sweep(
                 break
         v, c, logdet = joined(k, t)
         m = v @ n
-        total += 0.5 * (m @ n) - 0.5 * logdet
+        total += 0.5 * float(m @ n) - 0.5 * logdet
         for i in range(hi - lo):
             own = v[i, i]
             wide = 1.0 / max(1.0 / own - t[i], 1e-10)
@@ -169,7 +169,7 @@ def sweep(
 
 
 @njit(cache=True)
-def lost_information(
+def lost_information(  # noqa: C901 -- one compiled loop
     start: Ints, axis: Ints, answer: Ints, within: Floats, between: Floats, tau: Floats, belief: Floats,
     mean: Floats, var: Floats, grid: Floats, first: Ints, pair: Ints, level: Ints, weight: Floats,
     score: Floats, column: Ints, size: int,

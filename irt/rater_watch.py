@@ -44,7 +44,7 @@ def foretold(fit: Fit, answer: Ints, criterion: Ints, rater: Ints) -> Floats:
 
 
 def without(fit: Fit, which: Ints) -> Floats:
-    """Weights (n, G) of the quality that each rating is about, as the rater's own layer sees it, without that rating."""
+    """Weights (n, G) of the quality each rating is about, as the rater's own layer sees it, without that rating."""
     rows, layer = fit.ratings, fit.ratings.layer
     out = np.empty((len(which), len(GRID)))
     for side in (0, 1):
@@ -59,8 +59,7 @@ def without(fit: Fit, which: Ints) -> Floats:
 
 
 def agreement_with_expectation(fit: Fit) -> Floats:
-    """(R,) share of each rater's grades that are what the average reference rater would most probably give,
-    judging from everybody else's grades."""
+    """(R,) share of a rater's grades that an average reference rater would most probably give, by all others'."""
     rows, right = fit.ratings, np.zeros(fit.ratings.raters)
     for some in np.array_split(np.arange(len(rows.answer)), len(rows.answer) // BATCH + 1):
         usual = fit.curves(np.full(len(some), -1), rows.criterion[some])
@@ -162,7 +161,7 @@ def cusum(steps: Floats) -> Floats:
 
 
 def limit_for(p: Floats, sides: tuple[Floats, Floats], run: float) -> float:
-    """h at which two one-sided charts together accuse a steady rater once in `run` answers."""
+    """H at which two one-sided charts together accuse a steady rater once in `run` answers."""
     low, high = 0.5, 25.0
     for _ in range(40):
         middle = (low + high) / 2

@@ -119,7 +119,9 @@ class Fit:
         try:
             return np.array([rows[a, c, layer] for a, c in zip(answer.tolist(), criterion.tolist(), strict=True)])
         except KeyError as missing:
-            raise KeyError(f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it.") from None
+            raise KeyError(
+                f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it."
+            ) from None
 
     def curves(self, rater: Ints, criterion: Ints) -> Floats:
         """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is any of the reference raters."""
@@ -150,7 +152,7 @@ def prior_at_start(cells: Cells, ratings: Ratings) -> Prior:
     axes = cells.axes // layers
     whole = np.kron(0.7 + 0.3 * np.eye(layers), 0.5 + 0.5 * np.eye(axes))
     share = 0.0 if ratings.person is None else SHARE
-    return Prior((1 - share) * whole, share * whole)
+    return Prior(np.asarray((1 - share) * whole, float), np.asarray(share * whole, float))
 
 
 def raters_at_start(ratings: Ratings, pairs: Pairs) -> Raters:
@@ -205,7 +207,9 @@ class _Work:
         )
         return in_units_of_quality(better, found, self.ratings)
 
-    def uncertainty(self, at: Raters, prior: Prior, spread: Spread) -> tuple[Floats, tuple[Floats, Floats, Floats, float]]:
+    def uncertainty(
+        self, at: Raters, prior: Prior, spread: Spread
+    ) -> tuple[Floats, tuple[Floats, Floats, Floats, float]]:
         """Covariance (P, P) of the raters' parameters, and (belief, mean, variance, log-likelihood)."""
         belief, mean, var, total, _, _ = self.seen(at, prior, 20)
         rows, cells, layer = self.rows, self.cells, self.ratings.layer
@@ -289,12 +293,16 @@ def fit(
 
 
 def climb(
-    work: _Work, at: Raters, prior: Prior, spread: Spread, progress: Callable[[int, float], None] | None,
+    work: _Work,
+    at: Raters,
+    prior: Prior,
+    spread: Spread,
+    progress: Callable[[int, float], None] | None,
     enough: float = ENOUGH,
 ) -> tuple[Raters, Prior, int, float]:
     """EM from here to where it stands still: (raters, Σ, passes, last change)."""
     mixer, change, before = Mixer(), np.inf, np.inf
-    for number in range(PASSES):  # noqa: B007 -- told to the caller
+    for number in range(PASSES):
         better, found = work.step(at, prior, spread)
         x, target = _vector(at, prior), _vector(better, found)
         change = float(np.abs(target - x).max())
@@ -327,7 +335,7 @@ def _vector(at: Raters, prior: Prior) -> Floats:
     for matrix in prior:
         if matrix.any():
             low = np.linalg.cholesky(matrix + 1e-10 * np.eye(len(matrix)))
-            parts += [np.log(np.diag(low)), low[np.tril_indices(len(low), -1)]]
+            parts += [np.log(np.diag(low)).astype(float), low[np.tril_indices(len(low), -1)].astype(float)]
     return np.concatenate(parts)
 
 

@@ -53,14 +53,10 @@ def cold(task: Task) -> Parameters:
     slope = np.where(design.skill >= 0, 1 / np.sqrt(width)[:, None], 0.0)
     cov = np.full((design.skills, design.skills), 0.5) + 0.5 * np.eye(design.skills)
     skill = np.maximum(design.skill, 0)
-    return Parameters(
-        skill, width, slope, np.where(real, fall, -np.inf), design.guess, np.zeros(design.skills), cov
-    )
+    return Parameters(skill, width, slope, np.where(real, fall, -np.inf), design.guess, np.zeros(design.skills), cov)
 
 
-def warm(
-    at: Parameters, task: Task, rows: Ints, items: Items, skills: Ints, covariance: Floats
-) -> Parameters:
+def warm(at: Parameters, task: Task, rows: Ints, items: Items, skills: Ints, covariance: Floats) -> Parameters:
     """The values of an earlier fit where it has them; rows and skills are numbered as in the whole design."""
     at = _place(at, task, rows, items, skills)
     if not np.isin(task.skills, skills).all():
@@ -120,5 +116,3 @@ def expand(task: Task, at: Parameters) -> tuple[Floats, Ints]:
             else:
                 threshold[i, n] = fitted[place[i, before[-1]]] - EMPTY_INSIDE * (n - before[-1])
     return threshold, place
-
-

@@ -43,7 +43,8 @@ def uncertainty(
     wide = count + len(_population_columns(at, rules)[0])
     enough = answers.weight.sum() >= PLENTY * wide and len(answers) > wide
     whole = enough and len(answers) * wide**2 <= WORK
-    total, information, blocks = 0.0, np.zeros((wide, wide) if whole else (0, 0)), 0.0
+    total, information = 0.0, np.zeros((wide, wide) if whole else (0, 0))
+    blocks: Floats | float = 0.0
     for begin in range(0, max(len(answers), 1), BATCH):
         some = answers.people(slice(begin, begin + BATCH))
         part = slice(answers.start[begin], answers.start[min(begin + BATCH, len(answers))])

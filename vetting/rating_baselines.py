@@ -17,14 +17,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from irt.model import Floats, Ints
+from irt.rater_cells import Ratings
 from irt.rater_watch import foretold
-from irt.raters import Ratings, fit
-from vetting.rating_table import RatingTable, TableFaultError
+from irt.raters import fit
+from vetting.rating_table import RatingTable
+from vetting.tables import TableFaultError
 
 RIDGE = 0.02
 COVERED = 0.5  # share of the kept-back grades a single rater must have company on, or the best covered one is taken
@@ -85,7 +88,7 @@ def compare(
     )  # fmt: skip
 
 
-def kept_back(rows: Ratings, share: float, rng: np.random.Generator) -> Floats:
+def kept_back(rows: Ratings, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """(N,) which ratings are hidden."""
     some = rng.permutation(np.unique(rows.answer))
     some = some[: max(1, round(share * len(some)))]
@@ -149,7 +152,7 @@ def by_logit(x: Floats, criterion: Ints, level: Ints, new: tuple[Floats, Ints], 
         d = np.where(np.arange(top) < levels[:, None] - 1, d, -np.inf)
         reach = expit(theta[0] * at[:, None] + d[c])
         ends = np.ones((len(at), 1))
-        return np.maximum(np.concatenate([ends, reach], 1) - np.concatenate([reach, 0 * ends], 1), 1e-9)
+        return np.asarray(np.maximum(np.concatenate([ends, reach], 1) - np.concatenate([reach, 0 * ends], 1), 1e-9))
 
     def cost(theta: Floats) -> float:
         p = curve(theta, x, criterion)[np.arange(len(x)), level]
@@ -174,7 +177,7 @@ def single_level(known: Ratings, rows: Ratings, rater: int) -> Floats:
 
 
 def best_single(table: RatingTable, known: Ratings, hidden: Ratings) -> tuple[str, Floats, Floats]:
-    """(name, which kept-back grades they were beside, their chances there), chosen on the answers that were not kept."""
+    """(name, which kept-back grades they were beside, their chances there), chosen on the other answers."""
     panel = np.flatnonzero(known.layer == (0 if known.reference is None else 1))
     people = known.rows(np.flatnonzero((known.layer[known.rater] == 0) & (known.weight == 1)))
     beside = {int(r): np.isfinite(single_level(known, hidden, int(r))) for r in panel}
@@ -200,7 +203,7 @@ def best_single(table: RatingTable, known: Ratings, hidden: Ratings) -> tuple[st
 def means_of(table: RatingTable, criterion: Ints, p: Floats) -> Floats:
     level = np.arange(p.shape[1])
     own = np.minimum(level, table.ratings.levels[criterion][:, None] - 1)
-    return (p * table.value(np.broadcast_to(criterion[:, None], own.shape), own)).sum(1)
+    return np.asarray((p * table.value(np.broadcast_to(criterion[:, None], own.shape), own)).sum(1))
 
 
 def losses(level: Ints, p: Floats) -> Floats:

@@ -13,11 +13,12 @@ from math import floor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from irt.model import Floats, Ints
-from irt.raters import Ratings
+from irt.rater_cells import Ratings
 from vetting.tables import EMPTY, TableFaultError, header, near, number, refuse, rows_of
 
 NEEDED = ("answer", "rater", "level")
@@ -77,7 +78,7 @@ def read(file: Path, *, reference: tuple[str, ...] = (), split: bool = False) ->
     return table_of(found, reference)
 
 
-def _take(found: _Rows, row: dict[str, str], line: int, *, split: bool) -> str | None:
+def _take(found: _Rows, row: dict[str, str], line: int, *, split: bool) -> str | None:  # noqa: PLR0911 -- a fault each
     """Keep one row, or say what is wrong with it."""
     if row["level"].lower() in EMPTY:
         return None
@@ -93,16 +94,19 @@ def _take(found: _Rows, row: dict[str, str], line: int, *, split: bool) -> str |
             "take --split, which counts it as shares of both neighbours."
         )
     a = found.answer.setdefault(answer, len(found.answer))
-    key = (a, found.criterion.setdefault(criterion, len(found.criterion)), found.rater.setdefault(rater, len(found.rater)))
+    key = (
+        a,
+        found.criterion.setdefault(criterion, len(found.criterion)),
+        found.rater.setdefault(rater, len(found.rater)),
+    )
     if key in found.seen:
         return (
             f"rater {rater!r} graded answer {answer!r} already on line {found.seen[key]}. "
             "Maybe these are two runs: give each its own name, or keep one."
         )
     found.seen[key] = line
-    if person := row.get("person", ""):
-        if found.person.setdefault(a, person) != person:
-            return f"answer {answer!r} belongs to {found.person[a]!r} and to {person!r}. Maybe number answers by person."
+    if (person := row.get("person", "")) and found.person.setdefault(a, person) != person:
+        return f"answer {answer!r} belongs to {found.person[a]!r} and to {person!r}. Maybe number answers by person."
     low, share = floor(level), level - floor(level)
     found.rows.append((*key, low, 1 - share))
     if share:
@@ -116,7 +120,8 @@ def table_of(found: _Rows, reference: tuple[str, ...]) -> RatingTable:
     answer, criterion, rater, level = table[:, :4].T.astype(np.int64)
     weight = table[:, 4]
     names = list(found.rater)
-    keep, left_out = np.ones(len(table), dtype=bool), {}
+    keep = np.ones(len(table), dtype=bool)
+    left_out: dict[str, str] = {}
     for why, strange in (
         ("gave one level only: neither severity nor discrimination can be told", one_level(rater, level)),
         ("shares no answer with the reference raters, not even through others", apart(answer, rater, names, reference)),
@@ -140,8 +145,8 @@ def table_of(found: _Rows, reference: tuple[str, ...]) -> RatingTable:
         of = [found.person[found.answer[name]] for name in answers]
         people = np.unique(of, return_inverse=True)[1].astype(np.int64)
     ratings = Ratings(
-        answer, criterion, rater, place, np.array([len(one) for one in values]), len(answers), len(raters), weight[keep],
-        people, np.array([raters.index(name) for name in anchors]) if anchors else None,
+        answer, criterion, rater, place, np.array([len(one) for one in values]), len(answers), len(raters),
+        weight[keep], people, np.array([raters.index(name) for name in anchors]) if anchors else None,
     )  # fmt: skip
     return RatingTable(ratings, answers, criteria, raters, values, left_out)
 
@@ -151,7 +156,7 @@ def _again(names: list[str], index: Ints) -> tuple[tuple[str, ...], Ints]:
     return tuple(names[n] for n in used), again.astype(np.int64)
 
 
-def one_level(rater: Ints, level: Ints) -> Floats:
+def one_level(rater: Ints, level: Ints) -> NDArray[np.bool_]:
     """(R,) whether all grades of a rater are the same."""
     low, high = np.full(rater.max() + 1, 10**9), np.full(rater.max() + 1, -(10**9))
     np.minimum.at(low, rater, level)
@@ -159,7 +164,7 @@ def one_level(rater: Ints, level: Ints) -> Floats:
     return np.asarray(low == high)
 
 
-def apart(answer: Ints, rater: Ints, names: list[str], reference: tuple[str, ...]) -> Floats:
+def apart(answer: Ints, rater: Ints, names: list[str], reference: tuple[str, ...]) -> NDArray[np.bool_]:
     """(R,) whether a rater is connected, by shared answers, neither to a reference rater nor to most raters."""
     raters = len(names)
     both = coo_array((np.ones(len(rater)), (rater, raters + answer)), shape=[raters + answer.max() + 1] * 2)

@@ -1,4 +1,4 @@
-"""Anybody's ratings: how strict and how sharp each rater is, how far they agree, what to grade again: `assay raters`."""
+"""Anybody's ratings: how strict and how sharp each rater is, how far they agree, what to grade again."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def measure(
         left_out=table.left_out, notes=notes_on(table, found),
         fit={
             "converged": found.converged, "passes": found.passes, "change": found.change, "seed": seed,
-            "log_likelihood": found.log_likelihood, "grades": int(round(table.ratings.weight.sum())),
+            "log_likelihood": found.log_likelihood, "grades": round(table.ratings.weight.sum()),
             "answers": len(table.answers), "severity_sd": float(found.spread.severity[0]),
         },
         correlation=(whole / np.outer(scale, scale)).round(4).tolist(), held_out=told,
@@ -111,9 +111,9 @@ def rater_rows(table: RatingTable, found: Fit) -> list[RaterRow]:
     grades = np.bincount(rows.rater, weights=rows.weight, minlength=rows.raters)
     return [
         RaterRow(
-            rater=name, reference=bool(layer[r] == 0), grades=int(round(grades[r])), severity=severity[r],
+            rater=name, reference=bool(layer[r] == 0), grades=round(grades[r]), severity=severity[r],
             severity_se=s_se[r], discrimination=phi[r], discrimination_se=p_se[r], agreement=expected[r],
-            pairs=int(round(pairs[r].sum())), kappa_linear=_or_none(linear[r]), kappa_quadratic=_or_none(quadratic[r]),
+            pairs=round(pairs[r].sum()), kappa_linear=_or_none(linear[r]), kappa_quadratic=_or_none(quadratic[r]),
         )
         for r, name in enumerate(table.raters)
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def qualities(table: RatingTable, found: Fit, rater: int) -> list[Quality]:
     return [
         Quality(
             answer=table.answers[answer[n]], criterion=table.criteria[criterion[n]], quality=found.mean[cell],
-            sd=found.sd[cell], expected_level=level[n], grades=int(round(grades[answer[n] * size + criterion[n]])),
+            sd=found.sd[cell], expected_level=level[n], grades=round(grades[answer[n] * size + criterion[n]]),
             worth=worth[n],
         )
         for n, cell in enumerate(cells)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.calibrate import write
-from api.commands.console import Json, notes, out, print_json, progress
+from api.commands.console import Json, notes, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.ratings import RatersFile
@@ -58,7 +57,8 @@ def tell(found: RatersFile, target: Path | None) -> None:
     table = Table("Rater", "n", "severity", "discrimination", "as expected", "κ linear", "κ quadratic", box=None)
     for row in found.raters:
         table.add_row(
-            row.rater + (" *" if row.reference else ""), str(row.grades), f"{row.severity:+.2f} ± {row.severity_se:.2f}",
+            row.rater + (" *" if row.reference else ""), str(row.grades),
+            f"{row.severity:+.2f} ± {row.severity_se:.2f}",
             f"{row.discrimination:.2f} ± {row.discrimination_se:.2f}", f"{row.agreement:.2f}",
             shown(row.kappa_linear), shown(row.kappa_quadratic),
         )  # fmt: skip

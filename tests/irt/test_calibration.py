@@ -239,10 +239,12 @@ def test_a_dense_bank_of_five_skills_is_recovered_within_the_bars(five_skills):
 def test_standard_errors_cover_the_truth(five_skills):
     items, _, _, _, _, fit = five_skills
     real = items.slope > 0
-    z = np.concatenate([
-        ((fit.items.slope - items.slope) / np.where(real, fit.slope_se, 1))[real],
-        ((fit.items.threshold - items.threshold) / fit.threshold_se).ravel(),
-    ])
+    z = np.concatenate(
+        [
+            ((fit.items.slope - items.slope) / np.where(real, fit.slope_se, 1))[real],
+            ((fit.items.threshold - items.threshold) / fit.threshold_se).ravel(),
+        ]
+    )
     # 210 parameters: the share inside 1.96 se has a standard error of 0.015 (more, as easinesses err together)
     assert 0.90 <= np.mean(np.abs(z) < 1.96) <= 1.0
     assert 0.8 <= z.std() <= 1.2

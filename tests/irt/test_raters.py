@@ -60,12 +60,14 @@ def test_the_score_of_a_grade_is_the_derivative_of_its_log_probability():
     z = reaches(at, pairs)
     said = scores(z, chances(z), np.exp(at.log_discrimination))
     step = 1e-6
-    for entry, moved in enumerate((
-        Raters(at.severity + step, at.deviation, at.log_discrimination, at.threshold),
-        Raters(at.severity, at.deviation + step, at.log_discrimination, at.threshold),
-        Raters(at.severity, at.deviation, at.log_discrimination + step, at.threshold),
-        Raters(at.severity, at.deviation, at.log_discrimination, at.threshold + step * np.array([0, 1, 0])),
-    )):
+    for entry, moved in enumerate(
+        (
+            Raters(at.severity + step, at.deviation, at.log_discrimination, at.threshold),
+            Raters(at.severity, at.deviation + step, at.log_discrimination, at.threshold),
+            Raters(at.severity, at.deviation, at.log_discrimination + step, at.threshold),
+            Raters(at.severity, at.deviation, at.log_discrimination, at.threshold + step * np.array([0, 1, 0])),
+        )
+    ):
         slope = (np.log(chances(reaches(moved, pairs))) - np.log(chances(z))) / step
         assert np.allclose(slope, said[:, :, entry if entry < 3 else 4], rtol=1e-3, atol=1e-3)
 

@@ -27,9 +27,7 @@ def asked(tmp_path, rng):
     bank = random_items(ITEMS, 2, rng, graded=0.0, two=0.0)
     level = respond(bifactor(np.full(2, 0.5), np.full(2, 0.1), [0, 0]).draw(PEOPLE, rng), bank, rng)
     seconds = np.exp(rng.normal(4, 0.5, ITEMS) + rng.normal(0, 0.3, (PEOPLE, ITEMS)))
-    rows = [
-        [f"p{p}", f"i{i}", level[p, i], f"{seconds[p, i]:.2f}"] for p in range(PEOPLE) for i in range(ITEMS)
-    ]
+    rows = [[f"p{p}", f"i{i}", level[p, i], f"{seconds[p, i]:.2f}"] for p in range(PEOPLE) for i in range(ITEMS)]
     table = write(tmp_path / "responses.csv", [["person", "item", "score", "seconds"], *rows])
     names = [[f"i{i}", "ab"[bank.skill[i, 0]]] for i in range(ITEMS)]
     return table, write(tmp_path / "items.csv", [["item", "skills"], *names])
