@@ -134,6 +134,8 @@ def check_times(person: Ints, item: Ints, minutes: Floats, people: int, items: i
 
 @dataclass(frozen=True, eq=False)
 class Rows:
+    """The times that were taken, (N,) each."""
+
     person: Ints
     item: Ints
     minutes: Floats

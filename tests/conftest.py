@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -89,7 +90,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres: str, request: pytest.FixtureRequest) -> str:
-    name = re.sub(r"\W+", "_", request.node.name)[:40].lower() + f"_{os.getpid()}"
+    name = f"t{sha256(request.node.nodeid.encode()).hexdigest()[:24]}_{os.getpid()}"
     admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))

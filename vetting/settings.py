@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,12 +27,13 @@ class Settings(BaseSettings):
         if self.secret:
             return self.secret
         file = self.secret_file
-        try:
-            with file.open("x", encoding="utf-8") as new:
-                file.chmod(0o600)
-                new.write(secrets.token_urlsafe(32))
-        except FileExistsError:
-            pass
+        if not file.exists():
+            mine = file.with_name(f"{file.name}.{secrets.token_hex(4)}")  # whole before it has its name
+            mine.touch(mode=0o600)
+            mine.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+            with suppress(FileExistsError):  # another process may have been first
+                file.hardlink_to(mine)
+            mine.unlink()
         return file.read_text(encoding="utf-8")
 
     @property
