@@ -112,6 +112,7 @@ def answer_to_the_end(page: Page) -> str:
     page.get_by_role("button", name="I need a minute").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("clock has stopped")
     page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Question 1")
     assert page.locator(".stem").inner_text() == stem
 
     personal = page.url
@@ -156,9 +157,9 @@ def decide(server: Server, page: Page) -> None:
     expect(page.get_by_role("heading", name="What was asked")).to_be_visible()
     shoot(page, "recruiter-answer")
     page.go_back()
-    page.get_by_role("link", name="All candidates").click()
+    follow(page, "All candidates")
     while not page.get_by_role("link", name="Walk Tester").count():
-        page.get_by_role("link", name="Next").click()
+        follow(page, "Next")
     page.get_by_role("link", name="Walk Tester").click()
     expect(page.get_by_role("heading", name="What moved it most")).to_be_visible()
     page.get_by_role("button", name="Record").click()
@@ -167,6 +168,12 @@ def decide(server: Server, page: Page) -> None:
     page.get_by_label("Reason").fill("Sound on proofs; the interval lies above the bar where it matters.")
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#decide [role=status]")).to_contain_text("Advance")
+
+
+def follow(page: Page, link: str) -> None:
+    """Click a link and wait for the page behind it: a count taken on the page being left would be of nothing."""
+    with page.expect_navigation():
+        page.get_by_role("link", name=link).click()
 
 
 def look_at_the_plan(server: Server, page: Page) -> None:
