@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
@@ -13,10 +13,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from item_bank.probe import Probe
 from item_bank.schema import Item
 
 HOME = Path(__file__).resolve().parent
 ITEM: TypeAdapter[Item] = TypeAdapter(Item)
+PROBE: TypeAdapter[Probe] = TypeAdapter(Probe)
 
 
 class Skill(BaseModel):
@@ -58,15 +60,17 @@ class SkillTree(BaseModel):
 
 @dataclass(frozen=True)
 class Bank:
-    """A skill tree and the items written for it, in order of their ids."""
+    """A skill tree and the items and probes written for it, in order of their ids."""
 
     tree: SkillTree
     items: Mapping[str, Item]
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
     @cached_property
     def version(self) -> str:
         """A digest of the whole content: equal banks have equal versions."""
         said = "\n".join(item.model_dump_json() for item in self.items.values()) + self.tree.model_dump_json()
+        said += "\n".join(probe.model_dump_json() for probe in self.probes.values())
         return sha256(said.encode()).hexdigest()[:16]
 
 
@@ -79,9 +83,9 @@ class BankFaultError(ValueError):
 
 
 def load(folder: Path | None = None, *, shelf: str = "items") -> Bank:
-    """The bank in a folder that holds `skills.yaml` and `items/`; by default the one shipped.
+    """The bank in a folder that holds `skills.yaml`, `items/` and maybe `probes/`; by default the one shipped.
 
-    The shelf `practice` holds one item of each kind that nobody is scored on.
+    The shelf `practice` holds one item of each kind that nobody is scored on, and no probe.
 
     Raises BankFaultError with every fault of every file, so that nothing is loaded by halves.
     """
@@ -93,39 +97,55 @@ def load(folder: Path | None = None, *, shelf: str = "items") -> Bank:
         )
     faults: list[str] = []
     tree, _ = read(tree_file, TypeAdapter(SkillTree), faults)
-    items: dict[str, Item] = {}
     files: dict[str, Path] = {}
-    for file in sorted((folder / shelf).rglob("*.yaml")):
-        item, lines = read(file, ITEM, faults)
-        if item is None:
-            continue
-        if tree is not None:
-            faults += skill_faults(file, lines, item, tree)
-        if item.id != file.stem:
-            faults.append(
-                f"{at(file, lines, ('id',))}: id is {item.id!r}, but the file is named {file.stem!r}. Maybe rename it."
-            )
-        if item.id in items:
-            faults.append(f"{at(file, lines, ('id',))}: id {item.id!r} is taken by {files[item.id]}.")
-        items[item.id], files[item.id] = item, file
-    for key, item in items.items():
+    items = shelved(folder / shelf, ITEM, tree, files, faults)
+    probes = shelved(folder / "probes", PROBE, tree, files, faults) if shelf == "items" else {}
+    for key, one in (items | probes).items():
         faults += [
-            f"{files[key]}: enemies: there is no item {enemy!r}{maybe(enemy, items)}"
-            for enemy in item.enemies
-            if enemy not in items
+            f"{files[key]}: enemies: there is no item or probe {enemy!r}{maybe(enemy, files)}"
+            for enemy in one.enemies
+            if enemy not in files
         ]
     if not items and not faults:
         faults.append(f"{folder / shelf}: holds no item. Maybe the files do not end in .yaml.")
     if faults or tree is None:
         raise BankFaultError(faults)
-    return Bank(tree, dict(sorted(items.items())))
+    return Bank(tree, items, probes)
 
 
-def skill_faults(file: Path, lines: Lines, item: Item, tree: SkillTree) -> Iterator[str]:
-    for skill in item.skills:
+def shelved(
+    shelf: Path, kind: TypeAdapter[Any], tree: SkillTree | None, files: dict[str, Path], faults: list[str]
+) -> dict[str, Any]:
+    """Everything of one kind on one shelf, in order of ids; where each stands is added to `files`."""
+    found: dict[str, Any] = {}
+    for file in sorted(shelf.rglob("*.yaml")):
+        one, lines = read(file, kind, faults)
+        if one is None:
+            continue
+        if tree is not None:
+            faults += skill_faults(file, lines, one, tree)
+        where = at(file, lines, ("id",))
+        if one.id != file.stem:
+            faults.append(f"{where}: id is {one.id!r}, but the file is named {file.stem!r}. Maybe rename it.")
+        if one.id in files:
+            faults.append(f"{where}: id {one.id!r} is taken by {files[one.id]}.")
+        found[one.id], files[one.id] = one, file
+    return dict(sorted(found.items()))
+
+
+def skill_faults(file: Path, lines: Lines, one: Item | Probe, tree: SkillTree) -> Iterator[str]:
+    for place in skill_places(one):
+        skill = str(place[-1])
         if skill not in tree.skills:
-            where = at(file, lines, ("skills", skill))
-            yield f"{where}: skills: there is no skill {skill!r}{maybe(skill, tree.skills)}"
+            yield f"{at(file, lines, place)}: skills: there is no skill {skill!r}{maybe(skill, tree.skills)}"
+
+
+def skill_places(one: Item | Probe) -> Iterator[Where]:
+    if isinstance(one, Probe):
+        for number, criterion in enumerate(one.criteria):
+            yield from (("criteria", number, "skills", skill) for skill in criterion.skills)
+    else:
+        yield from (("skills", skill) for skill in one.skills)
 
 
 # -- YAML with line numbers --------------------------------------------------------------------------
@@ -183,7 +203,9 @@ def explained(wrong: ValidationError, content: Mapping[str, Any]) -> Iterator[tu
     for error in wrong.errors():
         place = tuple(part for part in error["loc"] if part != content.get("kind"))
         field = ".".join(str(part) for part in place) or "file"
-        if error["type"] == "extra_forbidden":
+        if error["type"] == "incoherent":
+            yield from error["ctx"]["faults"]
+        elif error["type"] == "extra_forbidden":
             yield place, f"{field}: unknown field{maybe(str(place[-1]), KNOWN_FIELDS)}"
         elif error["type"] == "missing":
             yield place[:-1], f"{field}: is missing."
@@ -201,7 +223,7 @@ def fields_of(schema: object) -> Iterator[str]:
             yield from fields_of(part)
 
 
-KNOWN_FIELDS = sorted(set(fields_of(ITEM.json_schema())))
+KNOWN_FIELDS = sorted({*fields_of(ITEM.json_schema()), *fields_of(PROBE.json_schema())})
 
 
 def at(file: Path, lines: Lines, place: Where) -> str:

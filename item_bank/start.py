@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
+from typing import Literal
 
+from item_bank.probe import Criterion, Form, Probe
 from item_bank.schema import (
     Choice,
     ClaimCheck,
@@ -85,3 +87,43 @@ def words(item: Item) -> int:
 def log_minutes(start: Start) -> float:
     """Mean of log minutes, the time model's item intensity."""
     return log(start.minutes)
+
+
+# -- probes ------------------------------------------------------------------------------------------
+
+# slope of one criterion under a faultless rater, by form; raters' own noise is modelled apart
+CRITERION_SLOPE: dict[Form, float] = {
+    "fermi": 1.2, "case": 1.1, "design": 1.2, "proof": 1.4, "debugging": 1.3, "vignette": 1.2, "language": 1.5,
+}  # fmt: skip
+CRITERION_SPREAD = 0.9  # between neighbouring levels: about one CEFR step, in population sds
+OPENING_SHARE = 0.5  # of the time frame; the rest is shared by one follow-up for each criterion
+
+
+@dataclass(frozen=True)
+class CriterionStart:
+    """Start values of one criterion of a probe, in the form of `Start`; nobody has validated them."""
+
+    slopes: dict[str, float]
+    thresholds: tuple[float, ...]
+    log_minutes_opening: float
+    log_minutes_follow_up: float
+    guess: float = 0.0  # nobody guesses an argument
+    sd_log_slope: float = SD_LOG_SLOPE
+    sd_difficulty: float = SD_DIFFICULTY
+    sd_log_minutes: float = SD_LOG_MINUTES
+    validated: Literal[False] = False
+
+
+def start_criterion(probe: Probe, criterion: Criterion) -> CriterionStart:
+    """The rule for a criterion: difficulty by level and both nudges, slope by form, minutes by the frame."""
+    total = sum(share * share for share in criterion.skills.values()) ** 0.5
+    slope = CRITERION_SLOPE[probe.form]
+    middle = DIFFICULTY[probe.level] + probe.nudge + criterion.nudge
+    steps = len(criterion.levels) - 1
+    cuts = [middle + CRITERION_SPREAD * (k - (steps - 1) / 2) for k in range(steps)]
+    return CriterionStart(
+        slopes={skill: slope * share / total for skill, share in criterion.skills.items()},
+        thresholds=tuple(-slope * cut for cut in cuts),
+        log_minutes_opening=log(probe.minutes * OPENING_SHARE),
+        log_minutes_follow_up=log(probe.minutes * (1 - OPENING_SHARE) / len(probe.criteria)),
+    )
