@@ -94,7 +94,7 @@ BROKEN = [
     ("an unknown level", GOOD.replace("level: school", "level: kindergarten"), r":5: level: .*school"),
     ("an example that breaks its own limit", FOLLOW, r"example: breaks its own limit 'two words at most'"),
     ("a field that stands twice", GOOD + "key: c\n", r":11: not YAML: 'key' stands twice"),
-    ("an enemy that is not there", GOOD + "enemies: [good-itm]\n", r"there is no item or probe 'good-itm'. Maybe 'good-item'"),
+    ("an enemy that is not there", GOOD + "enemies: [good-itm]\n", r"no item or probe 'good-itm'. Maybe 'good-item'"),
     ("bytes that are not UTF-8", GOOD.encode() + b"\xff\xfe", r": is not UTF-8 text .*byte \d+"),
     ("an empty file", "", r":1: holds NoneType, but must hold fields"),
     ("a list", "- one\n- two\n", r":1: holds list, but must hold fields"),
