@@ -18,8 +18,9 @@ from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, by_htmx, on_to, said_of, text_of, trouble
 from api.links import Invited, Mine, Running, not_ours
 from item_bank.schema import UnreadableResponseError
-from vetting import programs, sitting
+from vetting import choice, programs, sitting
 from vetting import scale as scales
+from vetting.aim import FEW_MINUTES
 from vetting.messages import RoleForm
 from vetting.records import Ending, Invitation, Question, Sitting
 
@@ -48,7 +49,7 @@ def invitation_page(
     form = RoleForm.model_validate(invited.role.body)
     tree = ours.bank.tree.skills
     shown = invited.focus or list(form.skills)
-    most = sitting.FEW_MINUTES * len(invited.focus) if invited.focus else form.minutes
+    most = FEW_MINUTES * len(invited.focus) if invited.focus else form.minutes
     context = {
         "subject": form.name,
         "invitation": {
@@ -211,6 +212,6 @@ class Left:
 
 
 def minutes_left(mine: Sitting, ours: House) -> Left:
-    state = sitting.look(mine, scales.of(mine.calibration), ours.bank)
+    state = choice.look(mine, scales.of(mine.calibration), ours.bank)
     low, high = sitting.minutes_left(mine, state)
     return Left(state.minutes, low, high)

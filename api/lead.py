@@ -18,10 +18,10 @@ from api.forms import Form, page_of
 from api.recruiter import Staff, frame, shown_name
 from assignment.projection import SURE
 from vetting import programs, staffing
+from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
 from vetting.messages import QueueForm
 from vetting.records import Applicant, Json, PlanRecord, Program, Wish
-from vetting.sitting import FEW_MINUTES
 
 router = APIRouter()
 PAGE = 40

@@ -15,10 +15,10 @@ from irt.selection import Aim, Pool, scan
 from irt.timing import Pace, expected_minutes, pace
 from item_bank.load import Bank
 from vetting import evidence
+from vetting.choice import allowed
 from vetting.messages import RoleForm
 from vetting.records import Answer, Applicant, Grade
 from vetting.scale import Scale
-from vetting.sitting import allowed
 
 NINETY = 1.6448536269514722  # normal quantile of a 90 % interval
 CLEARS = 0.9  # P(meets bar) from which a bar counts as cleared; below 1 - CLEARS it counts as missed

@@ -25,10 +25,10 @@ from item_bank.load import Bank
 from item_bank.start import DIFFICULTY, SD_DIFFICULTY, SD_LOG_SLOPE
 from vetting import scale as scales
 from vetting import sitting
+from vetting.aim import looks_at, read_aim, wished
 from vetting.evidence import graded
 from vetting.records import Invitation, Json, Question, Sitting
 from vetting.scale import Scale
-from vetting.sitting import looks_at, read_aim, wished
 
 RATER = "simulated"
 PARALLEL = 3  # forms that share the bank, each shown to a third of the people

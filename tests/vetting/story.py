@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.conftest import NOON
 from tests.item_bank.responses import right, wrong
+from vetting import aim as aims
 from vetting import scale as scales
 from vetting import sitting
 from vetting.messages import RoleForm
@@ -68,7 +69,7 @@ def answered(db, bank, levels, *, name="Eve", now=NOON, seconds=90.0):
     calibration = scales.latest(db)
     seat = Sitting(
         at=now, invitation=invited, applicant=Applicant(at=now, name=name), calibration=calibration, seat=1, consent="",
-        extra_time=1.0, aim=sitting.aim_of(role_form(), {}, scales.of(calibration)), closed_items=[],
+        extra_time=1.0, aim=aims.aim_of(role_form(), {}, scales.of(calibration)), closed_items=[],
     )  # fmt: skip
     db.add(seat)
     db.flush()

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from irt.belief import solve
 from tests.conftest import NOON
 from tests.vetting.story import answered, begin, go, role_form, say
-from vetting import evidence, sitting, store
+from vetting import choice, evidence, sitting, store
 from vetting import scale as scales
 from vetting.records import Applicant, Certificate, Grade, Sitting
 
@@ -17,7 +17,7 @@ YEAR = timedelta(days=365)
 
 
 def looks(seat, bank):
-    return sitting.look(seat, scales.of(seat.calibration), bank)
+    return choice.look(seat, scales.of(seat.calibration), bank)
 
 
 def test_a_sitting_is_rebuilt_from_its_records_to_the_bit(engine, bank):

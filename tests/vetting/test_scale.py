@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import evidence, sitting
+from vetting import choice, evidence, sitting
 from vetting import scale as scales
 from vetting.records import AuditEntry, Calibration
 
@@ -92,11 +92,11 @@ def test_a_withdrawn_item_is_asked_of_nobody_any_more(db, bank):
 def test_a_running_sitting_keeps_the_scale_it_began_with(db, bank, later):
     seat = begin(db)
     go(db, seat, bank, most=2)
-    before = sitting.look(seat, scales.of(seat.calibration), bank).posterior.mean
+    before = choice.look(seat, scales.of(seat.calibration), bank).posterior.mean
     fitted(db, bank, later)
     db.expire_all()
     assert scales.latest(db).id != seat.calibration_id
-    after = sitting.look(seat, scales.of(seat.calibration), bank).posterior.mean
+    after = choice.look(seat, scales.of(seat.calibration), bank).posterior.mean
     assert np.array_equal(before, after)
     assert begin(db, now=later).calibration_id == scales.latest(db).id
 

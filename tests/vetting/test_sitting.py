@@ -11,8 +11,9 @@ from item_bank.schema import UnreadableResponseError
 from tests.conftest import NOON
 from tests.item_bank.responses import right
 from tests.vetting.story import MATHS, begin, go, role, role_form, say
+from vetting import aim as aims
+from vetting import choice, sitting
 from vetting import scale as scales
-from vetting import sitting
 from vetting.records import Answer, Applicant, Ending, Grade, Pause, Question, Sitting
 
 MINUTE = timedelta(minutes=1)
@@ -108,7 +109,7 @@ def test_a_skipped_question_counts_as_not_solved(db, bank):
     other = sitting.next_step(db, failed, bank, NOON)
     say(db, failed, other, bank, NOON + MINUTE, is_right=False)
     assert (kept.response, kept.grades[0].level, kept.grades[0].because) == ({}, 0, "skipped")
-    looks = [sitting.look(seat, scales.of(seat.calibration), bank).posterior.mean for seat in (skipped, failed)]
+    looks = [choice.look(seat, scales.of(seat.calibration), bank).posterior.mean for seat in (skipped, failed)]
     assert np.array_equal(*looks)
 
 
@@ -136,7 +137,7 @@ def test_a_sitting_for_whom_the_bars_are_decided_ends_early_but_on_no_handful(db
     seat = begin(db, sure)
     asked = go(db, seat, bank, minutes=3.0)
     assert seat.ending.reason == "decided"
-    assert len(asked) >= sitting.DECIDED_FROM
+    assert len(asked) >= choice.DECIDED_FROM
     assert 3.0 * len(asked) >= sure.minutes / 3
 
 
@@ -176,9 +177,9 @@ def test_a_night_away_does_not_use_up_the_minutes(db, bank):
     question = sitting.next_step(db, seat, bank, NOON)
     say(db, seat, question, bank, NOON + timedelta(hours=12))
     scale = scales.of(seat.calibration)
-    spent = sitting.look(seat, scale, bank).minutes
+    spent = choice.look(seat, scale, bank).minutes
     expected = np.exp(scale.intensity[scale.items.position[question.item_id]])
-    assert spent == pytest.approx(sitting.LONGEST_ABSENCE * expected)
+    assert spent == pytest.approx(choice.LONGEST_ABSENCE * expected)
 
 
 # -- which questions -------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ def test_a_further_sitting_is_short_and_about_its_skills_alone(db, bank):
     asked = go(db, further, bank)
     assert further.applicant is first.applicant
     assert all("math.proof" in bank.items[key].skills for key in asked)
-    assert further.aim["minutes"] == sitting.FEW_MINUTES
+    assert further.aim["minutes"] == aims.FEW_MINUTES
 
 
 @pytest.mark.parametrize("kinship", ["family", "enemies"])
@@ -261,11 +262,11 @@ def test_demand_moves_questions_towards_what_is_short(db, bank):
 def test_demand_moves_no_more_than_the_share_the_role_allows(db):
     scale = scales.of(scales.latest(db))
     form = role_form(*MATHS, follow_demand=0.25)
-    aim = sitting.aim_of(form, {"science.physics": 0.6, "math.proof": 0.4}, scale)
+    aim = aims.aim_of(form, {"science.physics": 0.6, "math.proof": 0.4}, scale)
     assert sum(aim["weight"].values()) == pytest.approx(1)
     assert aim["weight"]["science.physics"] == pytest.approx(0.25 * 0.6)
     assert aim["weight"]["math.algebra"] == pytest.approx(0.75 / 3)
-    unmoved = sitting.aim_of(form.model_copy(update={"follow_demand": 0.0}), {"science.physics": 1.0}, scale)
+    unmoved = aims.aim_of(form.model_copy(update={"follow_demand": 0.0}), {"science.physics": 1.0}, scale)
     assert unmoved["weight"].get("science.physics", 0.0) == 0.0
 
 
@@ -313,7 +314,7 @@ def test_no_item_is_shown_to_more_people_than_the_limit(db, bank):
     people, form = 80, role_form("math.algebra", minutes=3)
     seen = [go(db, begin(db, form, seed=person), bank, most=2) for person in range(people)]
     most = max(sum(key in asked for asked in seen) for key in {key for asked in seen for key in asked})
-    assert most / people <= sitting.EXPOSURE + 1 / people
+    assert most / people <= aims.EXPOSURE + 1 / people
 
 
 def test_a_bank_too_small_for_its_secrets_still_gives_a_whole_sitting(db, bank):

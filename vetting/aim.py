@@ -1,0 +1,98 @@
+"""What a sitting is for: settled from the role and the demand when it begins, and read as arrays from then on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from irt.selection import Aim, eligible
+from vetting.messages import RoleForm
+from vetting.records import Json, Question, Sitting
+from vetting.scale import Scale
+
+EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be shown to
+WINDOW = 500  # latest sittings over which that share is counted
+ROOM = 2.0  # minutes of open questions that a sitting must have to choose from, as a multiple of its budget
+FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
+SHARPER = 0.25  # its target standard error
+
+
+def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()) -> Json:
+    """What a sitting is for: the role's weights, moved by its stated share towards what plans are short of.
+
+    demand is {skill: share of what is short}, shares adding up to 1, or empty. A skill in demand is also
+    wanted more precisely: its target falls from the role's to no less than 0.3. With a focus the sitting is
+    a short one about those skills alone.
+    """
+    if focus:
+        few = {skill: 1 / len(focus) for skill in focus if skill in scale.skills.position}
+        return {
+            "target": dict.fromkeys(few, SHARPER),
+            "weight": few,
+            "bars": {},
+            "minutes": FEW_MINUTES * len(few),
+            "price": 0.0,
+        }
+    known = {skill: ask for skill, ask in form.skills.items() if skill in scale.skills.position}
+    total = sum(ask.weight for ask in known.values()) or 1.0
+    follow = form.follow_demand if demand else 0.0
+    weight = {skill: (1 - follow) * ask.weight / total for skill, ask in known.items()}
+    target = {skill: ask.target for skill, ask in known.items()}
+    for skill, share in demand.items():
+        if skill in scale.skills.position and share > 0:
+            weight[skill] = weight.get(skill, 0.0) + follow * share
+            target[skill] = max(0.3, target.get(skill, 0.45) - 0.15 * share)
+    bars = {skill: ask.bar for skill, ask in known.items()} if form.stop_when_decided else {}
+    return {"target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price}
+
+
+def wished(aim: Json) -> list[str]:
+    return [skill for skill, weight in aim["weight"].items() if weight > 0]
+
+
+def looks_at(scale: Scale, skills: Iterable[str]) -> NDArray[np.bool_]:
+    """Items that look straight at one of some skills, (I,)."""
+    rows = scale.skills.rows(skill for skill in skills if skill in scale.skills.position)
+    seen: NDArray[np.bool_] = np.any(np.isin(scale.parameters.skill, rows) & (scale.parameters.slope > 0), axis=1)
+    return seen
+
+
+def read_aim(aim: Json, scale: Scale) -> Aim:
+    return Aim(scale.skills.values(aim["target"], 0.45), scale.skills.values(aim["weight"], 0.0))
+
+
+# -- security --------------------------------------------------------------------------------------
+
+
+def closed(db: Session, scale: Scale, aim: Json, rng: np.random.Generator) -> list[str]:
+    """Items that are not open to the next sitting, so that none is shown to too many of those it could be shown to.
+
+    Counted over the latest sittings that wanted one of the item's skills. Where that would leave a sitting too
+    little to choose from, the items shown least are opened again: a small bank cannot keep its secrets.
+    """
+    recent = db.execute(select(Sitting.id, Sitting.aim).order_by(Sitting.id.desc()).limit(WINDOW)).all()
+    kinds = Counter(frozenset(wished(said.aim)) for said in recent)
+    could = np.zeros(len(scale.items.ids), dtype=np.int64)
+    for skills, sittings in kinds.items():
+        could += sittings * looks_at(scale, skills)
+    since = min((said.id for said in recent), default=0)
+    asked = db.execute(
+        select(Question.item_id, func.count().label("times"))
+        .where(Question.sitting_id >= since)
+        .group_by(Question.item_id)
+    )
+    times = {row.item_id: row.times for row in asked}
+    shown = np.array([times.get(key, 0) for key in scale.items.ids])
+    is_open = eligible(shown, could, EXPOSURE, rng)
+    mine = looks_at(scale, wished(aim))
+    minutes = np.exp(scale.intensity)
+    for row in np.argsort(shown / np.maximum(could, 1), kind="stable"):
+        if minutes[is_open & mine].sum() >= ROOM * aim["minutes"]:
+            break
+        is_open[row] = True
+    return [key for key, may in zip(scale.items.ids, is_open, strict=True) if not may]
