@@ -20,8 +20,8 @@ from assignment.projection import SURE
 from vetting import programs, staffing
 from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
-from vetting.messages import QueueForm
 from vetting.records import Applicant, Json, PlanRecord, Program, Wish
+from vetting.scope import QueueForm
 
 router = APIRouter()
 PAGE = 40
@@ -89,15 +89,21 @@ def queues(request: Request, db: DB, ours: Ours, who: Staff, number: Number) -> 
 
 
 def queue_row(queue: QueueForm, ours: House) -> dict[str, Any]:
-    loaded = queue.minutes + queue.reviews * queue.review_minutes
+    loaded = queue.loaded
     names = ours.bank.tree.skills
     return {
         "name": queue.name, "kind": ", ".join(views.names(list(queue.skills), ours.bank)), "units": queue.units,
-        "depth": "produce, review" if queue.reviews else "produce", "minutes_low": loaded, "minutes_high": loaded * 1.6,
+        "depth": depth(queue), "minutes_low": loaded, "minutes_high": loaded * 1.6,
         "hours_low": queue.units * loaded / 60, "hours_high": queue.units * loaded * 1.6 / 60,
         "bars": [{"skill": names[skill].name, "at": bar, "p": SURE} for skill, bar in queue.bars.items()],
-        "value": queue.value, "human_only": False,
+        "value": queue.value, "human_only": queue.human_only,
     }  # fmt: skip
+
+
+def depth(queue: QueueForm) -> str:
+    """How a unit is checked, in words."""
+    steps = ["produce"] + [f"{queue.reviews:g} review{'s' * (queue.reviews > 1)}"] * (queue.reviews > 0)
+    return ", ".join(steps + [f"second level on {100 * queue.second:.0f} %"] * (queue.second > 0))
 
 
 # -- the plan --------------------------------------------------------------------------------------

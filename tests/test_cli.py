@@ -22,8 +22,8 @@ from tests.conftest import ROOT
 from tests.vetting.story import expert, role, role_form
 from vetting import programs, store
 from vetting import scale as scales
-from vetting.messages import ProgramForm
 from vetting.records import Answer, Pause, PlanRecord, Question, Sitting
+from vetting.scope import ProgramForm
 
 HEAVY = ("litellm", "pymc", "matplotlib", "numpy", "scipy", "numba", "sqlalchemy", "pandas", "fastapi")
 CLOSED = {"name": "Closed", "queues": [

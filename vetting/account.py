@@ -11,7 +11,8 @@ from assignment.plan import Plan
 from assignment.projection import PRODUCE, ROLES, clearing_each_bar
 from assignment.vet_next import vet_next
 from vetting.records import Json
-from vetting.scene import Scene, speaks
+from vetting.scene import Scene, may_enter
+from vetting.scope import QueueForm
 
 VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
 LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
@@ -23,20 +24,23 @@ def closed(setting: Scene) -> list[str]:
     alone = clearing_each_bar(setting.pool.means, setting.pool.sds, setting.bars)
     said = []
     for q, queue in enumerate(setting.queues):
-        if people[q, 0] > 0 and (people[q, 1] > 0 or queue.reviews == 0):
+        needed = (True, queue.reviews > 0, queue.second > 0)
+        shut = [role for role in range(len(ROLES)) if needed[role] and people[q, role] == 0]
+        if not shut:
             continue
-        doing = "make" if people[q, 0] == 0 else "review"
+        doing = ("make", "review", "give the second-level review of")[shut[0]]
         hardest = [setting.pool.skills.ids[k] for k in np.flatnonzero(alone[q] == 0)]
-        which = (
-            f"the bar on {', '.join(hardest)} is cleared by no one"
-            if hardest
-            else "no one clears all bars and speaks the language"
-        )
+        which = f"the bar on {', '.join(hardest)} is cleared by no one" if hardest else barrier(queue)
         said.append(
             f"Queue {queue.name!r}: nobody may {doing} its units: {which} with the needed certainty of 90 %. "
             f"Maybe lower the bar to {reachable(setting, q):.1f}, or vet more people."
         )
     return said
+
+
+def barrier(queue: QueueForm) -> str:
+    papers = f" and holds {', '.join(queue.credentials)}, verified" if queue.credentials else ""
+    return f"no one clears all bars and speaks the language ({', '.join(sorted(queue.spoken))}){papers}"
 
 
 def reachable(setting: Scene, q: int) -> float:
@@ -73,6 +77,21 @@ def body(setting: Scene, plan: Plan) -> Json:
             setting.pool.axis.ids[e]: float(w) for e, w in enumerate(explain.one_more_hour(plan)) if w > 0.01
         },
         "broken": broken(setting, plan),
+        "prices": prices(setting, plan),
+    }
+
+
+def prices(setting: Scene, plan: Plan) -> Json:
+    """What the plan's scarce things are worth, by queue: all that offering the next unit needs."""
+    paid = plan.prices
+    return {
+        queue.name: {
+            "demand": float(paid.demand[q]),
+            "review": float(paid.review[q]),
+            "second": float(paid.second[q]),
+            "budget": float(paid.budget[setting.problem.queues.purse[q]]),
+        }
+        for q, queue in enumerate(setting.queues)
     }
 
 
@@ -136,7 +155,7 @@ def queue_view(setting: Scene, plan: Plan, q: int, missing: float, shortage: exp
 
 def invitations(setting: Scene, plan: Plan) -> list[Json]:
     """Whom to vet next, and in what; the best twenty."""
-    languages = speaks(setting.pool, setting.queues)
+    entry = may_enter(setting.pool, setting.queues)
     found = vet_next(
         setting.problem,
         plan,
@@ -146,7 +165,7 @@ def invitations(setting: Scene, plan: Plan) -> list[Json]:
         setting.bars,
         pay=setting.pool.pay,
         vetting_cost=np.full(len(setting.pool.skills.ids), VETTING_COST),
-        open_to=np.repeat(languages[:, :, None], len(ROLES), axis=2),
+        open_to=np.repeat(entry[:, :, None], len(ROLES), axis=2),
     )
     return [
         {

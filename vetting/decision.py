@@ -35,7 +35,8 @@ def decide(db: Session, person: Dossier, role: Role, form: DecisionForm, *, by: 
 
 def give_hours(db: Session, applicant: Applicant, form: AvailabilityForm, now: datetime) -> Availability:
     """An expert's hours, pay and languages from now on."""
-    hours = Availability(at=now, applicant=applicant, hours=form.hours, pay=form.pay, languages=form.languages)
+    hours = Availability(at=now, applicant=applicant, hours=form.hours, pay=form.pay, languages=form.languages,
+                         team=form.team)  # fmt: skip
     db.add(hours)
     db.flush()
     return hours

@@ -17,9 +17,10 @@ from item_bank.load import Bank, load
 from vetting import decision, dossier, programs, rehearsal, sitting, staffing, store
 from vetting import scale as scales
 from vetting.dossier import NINETY, Dossier
-from vetting.messages import AvailabilityForm, DecisionForm, ProgramForm, RoleForm, read_form
+from vetting.messages import AvailabilityForm, DecisionForm, RoleForm, read_form
 from vetting.records import Json, Role, Sitting
 from vetting.rehearsal import World
+from vetting.scope import ProgramForm
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 ROLES = ("role-mathematics-reviewer.yaml", "role-science-writer.yaml", "role-generalist-editor.yaml")

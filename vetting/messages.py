@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Worth = Annotated[float, Field(ge=0, le=10)]
 Level = Annotated[float, Field(ge=-3, le=3)]  # in standard deviations of the applicants; 0 is their mean
@@ -45,48 +45,13 @@ class RoleForm(Message):
     keep_months: Annotated[int, Field(ge=1, le=60)] = 24
 
 
-class QueueForm(Message):
-    """One kind of unit that a program needs."""
-
-    name: Annotated[str, Field(min_length=2, max_length=80)]
-    skills: Annotated[dict[str, Worth], Field(min_length=1)]  # weights of what the work leans on
-    bars: dict[str, Level] = Field(default_factory=dict)  # P(skill >= bar) >= 0.9 to be let in
-    difficulty: Level = 0.0
-    units: Annotated[float, Field(gt=0, le=1e6)]
-    value: Annotated[float, Field(ge=0, le=1e6)] = 50.0  # of one accepted unit, in the currency of pay
-    minutes: Annotated[float, Field(gt=0, le=1000)] = 45.0  # to make one unit
-    review_minutes: Annotated[float, Field(gt=0, le=1000)] = 15.0
-    reviews: Annotated[float, Field(ge=0, le=3)] = 1.0  # independent reviews a unit
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
-    due: date | None = None
-
-    @model_validator(mode="after")
-    def _some_weight(self) -> QueueForm:
-        if not any(weight > 0 for weight in self.skills.values()):
-            raise ValueError("skills: every weight is 0. Maybe give the skill that matters most 1.")
-        return self
-
-
-class ProgramForm(Message):
-    """What a program lead wants made."""
-
-    name: Annotated[str, Field(min_length=2, max_length=80)]
-    queues: Annotated[list[QueueForm], Field(min_length=1, max_length=500)]
-
-    @model_validator(mode="after")
-    def _one_of_a_name(self) -> ProgramForm:
-        names = [queue.name for queue in self.queues]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"queues: {twice[0]!r} stands twice. Maybe give one another name.")
-        return self
-
-
 class AvailabilityForm(Message):
     """An expert's week."""
 
     hours: Annotated[float, Field(ge=0, le=80)]
     pay: Annotated[float, Field(ge=0, le=1000)] = 40.0
     languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+    team: Annotated[str, Field(max_length=80)] = ""
 
 
 class DecisionForm(Message):

@@ -21,10 +21,10 @@ from assignment.projection import ROLES
 from assignment.solve import solve
 from irt.model import Floats
 from vetting.account import body
-from vetting.messages import ProgramForm
 from vetting.records import Json
 from vetting.scale import Axis
 from vetting.scene import Pool, Wishes, compose, table
+from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError, header, number, refuse, rows_of
 
 KNOWN = ("expert", "hours", "pay", "languages", "pace")

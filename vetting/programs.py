@@ -9,24 +9,53 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vetting.evidence import WHOLE
-from vetting.messages import ProgramForm, QueueForm
 from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
+from vetting.scope import ProgramForm, QueueForm
+from vetting.work_records import Credential, Scope
+
+GONE = {"gone": True}  # body of a queue's row from which on there is no such queue
+
+
+def wordings(program: Program) -> dict[str, Queue]:
+    """The latest wording of each queue, by name."""
+    latest = {queue.name: queue for queue in program.queues}
+    return {name: queue for name, queue in latest.items() if queue.body != GONE}
 
 
 def queues_of(program: Program) -> tuple[QueueForm, ...]:
     """The program's queues, each in its latest wording."""
-    latest = {queue.name: queue for queue in program.queues}
-    return tuple(QueueForm.model_validate(queue.body) for queue in latest.values())
+    return tuple(QueueForm.model_validate(queue.body) for queue in wordings(program).values())
 
 
-def keep_program(db: Session, form: ProgramForm, now: datetime) -> Program:
-    """The program with these queues; what it had keeps its history."""
+def scope_of(db: Session, program: Program) -> ProgramForm | None:
+    """What is asked of the program as one object; None while it has no queue."""
+    queues = queues_of(program)
+    row = db.scalars(select(Scope).where(Scope.program_id == program.id).order_by(Scope.id.desc()).limit(1)).first()
+    return ProgramForm(**(row.body if row else {}), name=program.name, queues=list(queues)) if queues else None
+
+
+def keep_program(db: Session, form: ProgramForm, now: datetime, *, whole: bool = False) -> Program:
+    """The program with these queues; what it had keeps its history. With `whole`, other queues are gone from now on."""
     program = db.scalars(select(Program).where(Program.name == form.name)).first() or Program(at=now, name=form.name)
     db.add(program)
-    for queue in form.queues:
-        program.queues.append(Queue(at=now, name=queue.name, body=queue.model_dump(mode="json")))
+    db.flush()
+    known = wordings(program)
+    worded = {queue.name: queue.model_dump(mode="json") for queue in form.queues}
+    dropped = {name: GONE for name in known if whole and name not in worded}
+    for name, body in (worded | dropped).items():
+        if name not in known or known[name].body != body:
+            program.queues.append(Queue(at=now, name=name, body=body))
+    around: Json = form.model_dump(mode="json", exclude={"name", "queues"})
+    if any(around.values()) or whole:
+        db.add(Scope(at=now, program_id=program.id, body=around))
     db.flush()
     return program
+
+
+def credentials(person: Applicant, now: datetime, db: Session) -> frozenset[str]:
+    """Credentials that a person has verified and that have not run out; a claim opens nothing."""
+    rows = db.scalars(select(Credential).where(Credential.applicant_id == person.id))
+    return frozenset(row.name for row in rows if row.verified_by and (row.expires is None or row.expires > now))
 
 
 def experts(db: Session) -> list[Applicant]:

@@ -7,10 +7,13 @@ applicant's name and contact are emptied when they ask for it (see `Erasure`).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+if TYPE_CHECKING:
+    from vetting.work_records import Outcome
 
 Json = dict[str, Any]
 
@@ -41,7 +44,7 @@ class Record(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcTime, Json: JSON, list[str]: JSON}  # noqa: RUF012 -- SQLAlchemy reads it once
+    type_annotation_map = {datetime: UtcTime, Json: JSON, list[str]: JSON, list[int]: JSON}  # noqa: RUF012 -- SQLAlchemy reads it once
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
@@ -99,6 +102,7 @@ class Applicant(Record):
     decisions: Mapped[list[Decision]] = relationship(back_populates="applicant", order_by="Decision.id")
     offers: Mapped[list[Availability]] = relationship(back_populates="applicant", order_by="Availability.id")
     erasure: Mapped[Erasure | None] = relationship(back_populates="applicant")
+    outcomes: Mapped[list[Outcome]] = relationship(back_populates="applicant", order_by="Outcome.id")
 
 
 class Sitting(Record):
@@ -243,6 +247,7 @@ class Availability(Record):
     hours: Mapped[float]
     pay: Mapped[float]
     languages: Mapped[list[str]]
+    team: Mapped[str] = mapped_column(default="", server_default="")
     applicant: Mapped[Applicant] = relationship(back_populates="offers")
 
 
@@ -257,7 +262,7 @@ class Program(Record):
 
 
 class Queue(Record):
-    """One kind of unit of a program: see messages.QueueForm for `body`. A later row of the name replaces it."""
+    """One kind of unit of a program: see scope.QueueForm for `body`. A later row of the name replaces it."""
 
     __tablename__ = "queue"
 
@@ -296,3 +301,6 @@ class AuditEntry(Record):
     who: Mapped[str]
     what: Mapped[str]
     about: Mapped[Json]
+
+
+import vetting.work_records  # noqa: E402, F401 -- the facts of work stand on these, and belong to one metadata

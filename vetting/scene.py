@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 import numpy as np
@@ -18,10 +18,10 @@ from irt.belief import Posterior
 from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
-from vetting.messages import QueueForm
-from vetting.programs import experts, known_skills, offer, queues_of, wishes
+from vetting.programs import credentials, experts, known_skills, offer, queues_of, scope_of, wishes
 from vetting.records import Applicant, Program, Wish
 from vetting.scale import Axis, Scale
+from vetting.scope import QueueForm
 
 HORIZON = timedelta(days=7)  # of a queue without a due date
 WEEK = timedelta(days=7)
@@ -41,6 +41,7 @@ class Pool:
     week: Floats  # (E,) hours a week
     pay: Floats  # (E,) an hour
     languages: tuple[frozenset[str], ...]
+    papers: tuple[frozenset[str], ...] = ()  # verified credentials; () where nobody has any
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +78,14 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     beliefs = [evidence.belief(person, scale, now) for person in people]
     weights, _ = table(queues, scale.skills)
     variance = np.array([np.einsum("qs,st,qt->q", weights, b.belief.cov, weights) for b in beliefs])
-    pool = pool_of(people, beliefs, scale)
+    pool = replace(pool_of(people, beliefs, scale), papers=tuple(credentials(one, now, db) for one in people))
     kept = [wish for wish in wishes(db, program) if str(wish.applicant_id) in pool.axis.position]
     asked = Wishes(
         rows_of(kept, "bar", pool.axis, queues), rows_of(kept, "pin", pool.axis, queues),
         before(program, pool.axis, queues),
     )  # fmt: skip
-    return compose(pool, queues, variance, asked, now)
+    asks_all = scope_of(db, program)
+    return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None)
 
 
 def pool_of(people: Sequence[Applicant], beliefs: Sequence[Posterior], scale: Scale) -> Pool:
@@ -101,15 +103,18 @@ def pool_of(people: Sequence[Applicant], beliefs: Sequence[Posterior], scale: Sc
     )
 
 
-def compose(pool: Pool, queues: Sequence[QueueForm], variance: Floats, asked: Wishes, now: datetime) -> Scene:
+def compose(
+    pool: Pool, queues: Sequence[QueueForm], variance: Floats, asked: Wishes, now: datetime, *,
+    budget: float | None = None,
+) -> Scene:  # fmt: skip
     """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill."""
     weights, bars = table(queues, pool.skills)
     projection = project(pool.means @ weights.T, variance, asks(queues), pool.pace, speed_sd=pool.pace_sd)
-    open_to = eligible(pool.means, pool.sds, bars) & speaks(pool, queues)[:, :, None]
+    open_to = eligible(pool.means, pool.sds, bars) & may_enter(pool, queues)[:, :, None]
     problem = staff(
         projection,
         open_to,
-        wanted(queues, now),
+        wanted(queues, now, budget),
         hours=hours_by_date(pool, queues, now),
         pay=pool.pay,
         vetoes=list(asked.vetoes),
@@ -130,9 +135,11 @@ def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:
 
 
 def asks(queues: Sequence[QueueForm]) -> Asks:
-    review = np.array([queue.review_minutes for queue in queues])
     return Asks(
-        np.array([queue.difficulty for queue in queues]), np.array([queue.minutes for queue in queues]), review, review
+        np.array([queue.difficulty for queue in queues]),
+        np.array([queue.minutes for queue in queues]),
+        np.array([queue.review_minutes for queue in queues]),
+        np.array([queue.second_minutes or queue.review_minutes for queue in queues]),
     )
 
 
@@ -151,18 +158,34 @@ def deadlines(queues: Sequence[QueueForm], now: datetime) -> list[datetime]:
     ]
 
 
-def wanted(queues: Sequence[QueueForm], now: datetime) -> Queues:
+def wanted(queues: Sequence[QueueForm], now: datetime, budget: float | None = None) -> Queues:
     ends = deadlines(queues, now)
     for queue, end in zip(queues, ends, strict=True):
         if end <= now:
             raise ValueError(f"queue {queue.name!r} was due on {queue.due}. Maybe give it a later date.")
     distinct = sorted(set(ends))
+    purse, money = purses(queues, budget)
     return Queues.of(
         [queue.units for queue in queues],
         [queue.value for queue in queues],
         review_share=[queue.reviews for queue in queues],
+        second_share=[queue.second for queue in queues],
         due=[distinct.index(end) for end in ends],
+        purse=purse,
+        budget=money,
     )
+
+
+def purses(queues: Sequence[QueueForm], budget: float | None) -> tuple[list[int], list[float]]:
+    """Which purse pays each queue, and what is in it: a queue's own, or what the others leave of the program's."""
+    own = [queue.budget for queue in queues if queue.budget is not None]
+    if budget is not None and sum(own) > budget:
+        raise ValueError(
+            f"the queues' budgets add up to {sum(own):g}, but the program has {budget:g}. Maybe raise the program's."
+        )
+    rest = np.inf if budget is None else budget - sum(own)
+    numbers = iter(range(1, len(own) + 1))
+    return [0 if queue.budget is None else next(numbers) for queue in queues], [rest, *own]
 
 
 def hours_by_date(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
@@ -176,8 +199,15 @@ def week_of(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
     return np.outer(pool.week, [min((end - now) / WEEK, 1.0) for end in deadlines(queues, now)])
 
 
-def speaks(pool: Pool, queues: Sequence[QueueForm]) -> NDArray[np.bool_]:
-    return np.array([[queue.language in spoken for queue in queues] for spoken in pool.languages])
+def may_enter(pool: Pool, queues: Sequence[QueueForm]) -> NDArray[np.bool_]:
+    """(E, Q) who speaks a queue's languages and holds its credentials, verified."""
+    papers = pool.papers or (frozenset[str](),) * len(pool.languages)
+    return np.array(
+        [
+            [queue.spoken <= spoken and held >= set(queue.credentials) for queue in queues]
+            for spoken, held in zip(pool.languages, papers, strict=True)
+        ]
+    )
 
 
 def rows_of(kept: Iterable[Wish], kind: str, axis: Axis, queues: Sequence[QueueForm]) -> list[tuple[int, int]]:

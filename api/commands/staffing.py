@@ -34,7 +34,8 @@ def add_program(
 ) -> None:
     """Add a program; for one that exists, its queues get the new wording."""
     from vetting import programs, store
-    from vetting.messages import ProgramForm, read_form
+    from vetting.messages import read_form
+    from vetting.scope import ProgramForm
 
     engine, bank = opened(database)
     form = read_form(file, ProgramForm)
@@ -103,7 +104,8 @@ def from_files(
     if experts is None or queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
     from vetting import plan_files
-    from vetting.messages import ProgramForm, read_form
+    from vetting.messages import read_form
+    from vetting.scope import ProgramForm
 
     form = read_form(queues, ProgramForm)
     pool = plan_files.read_experts(experts)

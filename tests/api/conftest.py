@@ -9,7 +9,7 @@ import pytest
 from tests.api.front import running
 from tests.vetting.story import expert
 from vetting import programs, staffing, store
-from vetting.messages import ProgramForm
+from vetting.scope import ProgramForm
 
 MATHS = ["math.algebra", "math.proof"]
 QUEUES = [

@@ -15,7 +15,6 @@ from tests.api.front import Seen, fields, hidden, running, text
 from tests.item_bank.responses import other, right
 from tests.vetting.story import role_form
 from vetting import programs, sitting, store
-from vetting.messages import ProgramForm
 from vetting.records import (
     Answer,
     Appeal,
@@ -29,6 +28,7 @@ from vetting.records import (
     Sitting,
     Wish,
 )  # fmt: skip
+from vetting.scope import ProgramForm
 
 
 def count(front, kind):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vetting import plan_files
-from vetting.messages import ProgramForm
+from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

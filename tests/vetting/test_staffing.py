@@ -11,8 +11,8 @@ from tests.conftest import NOON
 from tests.vetting.story import answered, expert
 from vetting import programs, scene, staffing
 from vetting import scale as scales
-from vetting.messages import ProgramForm
 from vetting.records import Decision, PlanRecord, Wish
+from vetting.scope import ProgramForm
 
 MATHS = ("math.algebra", "math.proof", "math.combinatorics", "math.analysis", "math.number_theory")
 SUM_OF_SHARES = pytest.approx(1.0, abs=1e-9)

@@ -1,0 +1,235 @@
+"""Facts of work being done: units, offers, submissions, reviews, disputes, pilots' and checkpoints' decisions.
+
+Like all facts they are added and never changed; where a unit stands is derived from them (see work.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from vetting.records import Applicant, Json, Program, Queue, Record
+
+
+class Scope(Record):
+    """What holds for a whole program: scope.ProgramForm without its queues. The latest row holds."""
+
+    __tablename__ = "scope"
+
+    program_id: Mapped[int] = mapped_column(ForeignKey("program.id"), index=True)
+    body: Mapped[Json]
+
+
+class Credential(Record):
+    """A credential of an expert, such as a licence. It opens a queue only once a person has verified it."""
+
+    __tablename__ = "credential"
+
+    applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
+    name: Mapped[str]
+    issuer: Mapped[str]
+    verified_by: Mapped[str] = mapped_column(default="")  # empty: claimed, not verified
+    expires: Mapped[datetime | None]
+
+
+class Unit(Record):
+    """One unit of a queue. It is indivisible: one person makes it from beginning to end."""
+
+    __tablename__ = "unit"
+    __table_args__ = (UniqueConstraint("program_id", "queue", "number"),)
+
+    program_id: Mapped[int] = mapped_column(ForeignKey("program.id"), index=True)
+    queue: Mapped[str]
+    number: Mapped[int]  # from 1
+    pilot: Mapped[bool]  # judged by more people, before the queue may scale
+    content: Mapped[str]  # what is put before the maker; may be empty
+    program: Mapped[Program] = relationship()
+    offers: Mapped[list[Offer]] = relationship(back_populates="unit", order_by="Offer.id")
+    submissions: Mapped[list[Submission]] = relationship(back_populates="unit", order_by="Submission.id")
+    disputes: Mapped[list[Dispute]] = relationship(back_populates="unit", order_by="Dispute.id")
+
+
+class Offer(Record):
+    """Work put before an expert, and what was expected of it."""
+
+    __tablename__ = "offer"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
+    applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
+    task: Mapped[str]  # "produce", "review", "second" or "resolve"
+    why: Mapped[Json]  # {"rule", "behind", "worth", "acceptance", "minutes", "pay"}
+    unit: Mapped[Unit] = relationship(back_populates="offers")
+    applicant: Mapped[Applicant] = relationship()
+    reply: Mapped[Reply | None] = relationship(back_populates="offer")
+    submission: Mapped[Submission | None] = relationship(back_populates="offer")
+    review: Mapped[Review | None] = relationship(back_populates="offer")
+    resolution: Mapped[Resolution | None] = relationship(back_populates="offer")
+
+
+class Reply(Record):
+    """The expert took an offer or left it; leaving it has no consequence."""
+
+    __tablename__ = "reply"
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    taken: Mapped[bool]
+    offer: Mapped[Offer] = relationship(back_populates="reply")
+
+
+class Submission(Record):
+    """What an expert made, kept before anything else is done with it."""
+
+    __tablename__ = "submission"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    queue_id: Mapped[int] = mapped_column(ForeignKey("queue.id"))  # the wording it was made under
+    request_id: Mapped[str] = mapped_column(unique=True)
+    text: Mapped[str]
+    label: Mapped[str] = mapped_column(default="")  # of a judging unit
+    seconds: Mapped[float]
+    attested: Mapped[str] = mapped_column(default="")  # version of the text that says people made it alone
+    unit: Mapped[Unit] = relationship(back_populates="submissions")
+    offer: Mapped[Offer] = relationship(back_populates="submission")
+    wording: Mapped[Queue] = relationship()
+    checks: Mapped[list[MechanicalCheck]] = relationship(back_populates="submission", order_by="MechanicalCheck.id")
+    reviews: Mapped[list[Review]] = relationship(back_populates="submission", order_by="Review.id")
+    suspicions: Mapped[list[Suspicion]] = relationship(back_populates="submission", order_by="Suspicion.id")
+
+
+class MechanicalCheck(Record):
+    """What a machine noticed about the form of a submission. It decides nothing: see checks.py."""
+
+    __tablename__ = "mechanical_check"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    name: Mapped[str]
+    faults: Mapped[list[str]]  # empty: nothing noticed
+    submission: Mapped[Submission] = relationship(back_populates="checks")
+
+
+class Review(Record):
+    """An independent verdict on a submission, given without knowing who made it or what others said."""
+
+    __tablename__ = "review"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    request_id: Mapped[str] = mapped_column(unique=True)
+    verdict: Mapped[str]  # "pass", "send_back" or "reject"; of a judging unit its label
+    errors: Mapped[list[str]]  # "minor content", "major style", …
+    wrong_steps: Mapped[list[int]]  # numbers of steps found wrong
+    because: Mapped[str]
+    seconds: Mapped[float]
+    submission: Mapped[Submission] = relationship(back_populates="reviews")
+    offer: Mapped[Offer] = relationship(back_populates="review")
+
+
+class Dispute(Record):
+    """Reviewers disagree, or the maker objects: the unit waits for a third person. It is never averaged."""
+
+    __tablename__ = "dispute"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"))
+    reason: Mapped[str]
+    by: Mapped[str]  # "verdicts" or "maker"
+    unit: Mapped[Unit] = relationship(back_populates="disputes")
+    submission: Mapped[Submission] = relationship()
+    resolution: Mapped[Resolution | None] = relationship(back_populates="dispute")
+
+
+class Resolution(Record):
+    """What the third person decided, and why."""
+
+    __tablename__ = "resolution"
+
+    dispute_id: Mapped[int] = mapped_column(ForeignKey("dispute.id"), unique=True)
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    request_id: Mapped[str] = mapped_column(unique=True)
+    verdict: Mapped[str]  # as a review's, or "ambiguous": kept with all its labels
+    errors: Mapped[list[str]]
+    wrong_steps: Mapped[list[int]]
+    because: Mapped[str]
+    edge_case: Mapped[str] = mapped_column(default="")  # an entry for the register of edge cases
+    seconds: Mapped[float]
+    dispute: Mapped[Dispute] = relationship(back_populates="resolution")
+    offer: Mapped[Offer] = relationship(back_populates="resolution")
+
+
+class Suspicion(Record):
+    """Somebody suspects fraud, copied or machine-written work: a person looks. No score changes by it."""
+
+    __tablename__ = "suspicion"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    kind: Mapped[str]  # "fraud", "copied" or "model text"
+    because: Mapped[str]
+    by: Mapped[str]
+    submission: Mapped[Submission] = relationship(back_populates="suspicions")
+    findings: Mapped[list[Finding]] = relationship(back_populates="suspicion", order_by="Finding.id")
+    appeals: Mapped[list[WorkAppeal]] = relationship(back_populates="suspicion", order_by="WorkAppeal.id")
+
+
+class Finding(Record):
+    """What a person found about a suspicion; a later one, after an appeal, takes its place."""
+
+    __tablename__ = "finding"
+
+    suspicion_id: Mapped[int] = mapped_column(ForeignKey("suspicion.id"), index=True)
+    upheld: Mapped[bool]
+    because: Mapped[str]
+    by: Mapped[str]
+    suspicion: Mapped[Suspicion] = relationship(back_populates="findings")
+
+
+class WorkAppeal(Record):
+    """The expert asks for a second look at a finding."""
+
+    __tablename__ = "work_appeal"
+
+    suspicion_id: Mapped[int] = mapped_column(ForeignKey("suspicion.id"), index=True)
+    words: Mapped[str]
+    suspicion: Mapped[Suspicion] = relationship(back_populates="appeals")
+
+
+class Outcome(Record):
+    """What checking found about one person's work: evidence about their skills, see learning.py."""
+
+    __tablename__ = "outcome"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), unique=True)
+    applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
+    level: Mapped[int]  # of the content: 0 rejected, 1 sent back, 2 accepted
+    style: Mapped[int]  # the same of the style
+    verdict: Mapped[str]  # "accepted", "sent back" or "rejected"
+    settled: Mapped[str]  # "agreed", "adjudicated" or "ambiguous"
+    submission: Mapped[Submission] = relationship()
+    applicant: Mapped[Applicant] = relationship(back_populates="outcomes")
+
+
+class Checkpoint(Record):
+    """A queue came to its n-th accepted unit: what was seen by then, and what it advises."""
+
+    __tablename__ = "checkpoint"
+    __table_args__ = (UniqueConstraint("program_id", "queue", "units"),)
+
+    program_id: Mapped[int] = mapped_column(ForeignKey("program.id"), index=True)
+    queue: Mapped[str]
+    units: Mapped[int]
+    body: Mapped[Json]
+
+
+class QueueDecision(Record):
+    """A lead lets a queue scale, changes it or stops it, with a reason; the latest one holds."""
+
+    __tablename__ = "queue_decision"
+
+    program_id: Mapped[int] = mapped_column(ForeignKey("program.id"), index=True)
+    queue: Mapped[str]
+    verdict: Mapped[str]  # "scale", "change" or "stop"
+    reason: Mapped[str]
+    by: Mapped[str]
+    evidence: Mapped[Json]  # what was on the screen
