@@ -79,7 +79,8 @@ class QueueForm(Message):
             return said
         kind = said.get("kind", "other")
         usual = MINUTES.get(kind if isinstance(kind, str) else "", MINUTES["other"])
-        filled: dict[str, Any] = {"minutes": usual[0], "review_minutes": usual[1], "labels": LABELS.get(str(kind), [])} | said
+        filled: dict[str, Any] = {"minutes": usual[0], "review_minutes": usual[1], "labels": LABELS.get(str(kind), [])}
+        filled |= said
         step = LADDER.get(str(said.get("priority")))
         if step and "value" not in said:
             try:
