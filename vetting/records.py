@@ -166,7 +166,44 @@ class Grade(Record):
     criterion: Mapped[str] = mapped_column(default="")
     level: Mapped[int]  # 0 = worst
     because: Mapped[str] = mapped_column(default="")
+    quote: Mapped[str] = mapped_column(default="")  # the words of the answer that decided it, as they stand there
+    confidence: Mapped[float | None]  # the rater's own, 0 to 1
+    call_id: Mapped[int | None] = mapped_column(ForeignKey("model_call.id"))  # a model's: the reply it was read from
     answer: Mapped[Answer] = relationship(back_populates="grades")
+    call: Mapped[ModelCall | None] = relationship()
+
+
+class ModelCall(Record):
+    """A model was asked, or was not because nothing was left to spend: what was sent, what came back, its cost."""
+
+    __tablename__ = "model_call"
+
+    sitting_id: Mapped[int | None] = mapped_column(ForeignKey("sitting.id"), index=True)
+    answer_id: Mapped[int | None] = mapped_column(ForeignKey("answer.id"), index=True)
+    purpose: Mapped[str]  # "grade", "phrase", "résumé", …
+    prompt: Mapped[str]  # name of its file
+    prompt_version: Mapped[str] = mapped_column(index=True)  # digest of the file
+    model: Mapped[str]
+    input_hash: Mapped[str] = mapped_column(index=True)  # of the prompt and all that filled it, without random marks
+    sent: Mapped[Json]  # {"messages": [{"role", "content"}], "about": {…}}: enough to read the reply again
+    reply: Mapped[str]
+    seconds: Mapped[float]
+    tokens_in: Mapped[int]
+    tokens_out: Mapped[int]
+    cost: Mapped[float | None]  # None: the model's price was not known
+    fault: Mapped[str] = mapped_column(default="")  # see llm.Fault; empty: usable
+
+
+class Referral(Record):
+    """A grade that people must give, and why no model could, or should alone."""
+
+    __tablename__ = "referral"
+
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"), index=True)
+    criterion: Mapped[str]
+    rater: Mapped[str]  # whose grading it was, or "panel"
+    why: Mapped[str]
+    answer: Mapped[Answer] = relationship()
 
 
 class Pause(Record):

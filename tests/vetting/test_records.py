@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from tests.conftest import NOON
 from tests.vetting.story import begin
 from vetting import sitting, store
-from vetting.records import Answer, Applicant, AuditEntry, Question, Record
+from vetting.records import Answer, Applicant, AuditEntry, Grade, Question, Record
 
 
 def revise(engine, revision, way):
@@ -124,3 +124,31 @@ def test_facts_survive_the_process_that_wrote_them(database_url):
             seen = [entry.about["day"] for entry in db.scalars(select(AuditEntry).order_by(AuditEntry.id))]
         engine.dispose()
     assert seen == [1, 2]
+
+
+def test_grades_from_before_models_graded_are_kept(engine):
+    revise(engine, "0001", alembic.command.downgrade)
+    answered = (
+        "INSERT INTO {} (at, {}) VALUES ('2026-03-02 12:00:00+00:00', {})",
+        [
+            ("role", "name, body", "'A role', '{}'"),
+            ("calibration", "note, body", "'', '{}'"),
+            ("applicant", "name, simulated", "'Ada', false"),
+            ("invitation", "role_id, expires, uses, name, focus", "1, '2026-04-02 12:00:00+00:00', 1, '', '[]'"),
+            (
+                "sitting",
+                "invitation_id, applicant_id, calibration_id, seat, consent, extra_time, aim, closed_items",
+                "1, 1, 1, 1, '', 1, '{}', '[]'",
+            ),
+            ("question", "sitting_id, number, item_id, revision, why", "1, 1, 'one', 1, '{}'"),
+            ("answer", "question_id, request_id, response, seconds", "1, 'one', '{}', 60"),
+            ("grade", "answer_id, rater, criterion, level, because", "1, 'key', '', 2, 'so'"),
+        ],
+    )
+    with engine.begin() as connection:
+        for table, names, values in answered[1]:
+            connection.execute(text(answered[0].format(table, names, values)))
+    store.migrate(engine)
+    with store.reading(engine) as db:
+        kept = db.scalars(select(Grade)).one()
+        assert (kept.rater, kept.level, kept.because, kept.quote, kept.call) == ("key", 2, "so", "", None)

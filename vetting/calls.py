@@ -1,0 +1,64 @@
+"""What models were asked, kept as facts: each attempt, however it went, and what an interview has cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vetting.llm import Access, Attempt
+from vetting.records import Json, ModelCall
+
+
+def keep(
+    db: Session, attempts: Sequence[Attempt], *, purpose: str, now: datetime, sitting_id: int | None = None,
+    answer_id: int | None = None, about: Json | None = None,
+) -> list[ModelCall]:  # fmt: skip
+    """Put attempts on record; `about` is whatever reading the replies again needs besides what was sent."""
+    calls = [
+        ModelCall(
+            at=now, sitting_id=sitting_id, answer_id=answer_id, purpose=purpose, prompt=one.prompt.name,
+            prompt_version=one.prompt.version, model=one.model, input_hash=one.input_hash,
+            sent={"messages": one.messages, "about": about or {}}, reply=one.reply, seconds=one.seconds,
+            tokens_in=one.tokens_in, tokens_out=one.tokens_out, cost=one.cost, fault=one.fault,
+        )
+        for one in attempts
+    ]  # fmt: skip
+    db.add_all(calls)
+    db.flush()
+    return calls
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What the models of one interview took."""
+
+    calls: int
+    faults: int
+    seconds: float
+    cost: float  # of the calls whose price is known
+    unpriced: int  # calls whose price is not
+
+    def __str__(self) -> str:
+        also = f" and {self.unpriced} calls of unknown price" if self.unpriced else ""
+        return f"{self.calls} calls, {self.seconds:.1f} s, {self.cost:.4f}{also}"
+
+
+def bill(db: Session, sitting_id: int) -> Bill:
+    """What a sitting's models took so far."""
+    row = db.execute(
+        select(
+            func.count(ModelCall.id), func.count(func.nullif(ModelCall.fault, "")), func.sum(ModelCall.seconds),
+            func.sum(ModelCall.cost), func.count(ModelCall.cost),
+        ).where(ModelCall.sitting_id == sitting_id)
+    ).one()  # fmt: skip
+    calls, faults, seconds, cost, priced = row
+    return Bill(calls, faults, float(seconds or 0.0), float(cost or 0.0), calls - priced)
+
+
+def within_budget(db: Session, access: Access, sitting_id: int) -> Access:
+    """The access with what this sitting has left to spend."""
+    return access if access.money is None else access.spending(access.money - bill(db, sitting_id).cost)
