@@ -12,6 +12,9 @@ raters together): raters with few labels are taken for usual ones, not for perfe
 unit several times. Units whose posterior stays spread are ambiguous, raters whose confusion is off the diagonal are
 noisy: the two are told apart.
 
+Without gold the classes are what the crowd agrees on, and a crowd that is lenient as one is not found out. Units whose
+category is known hold the classes to their meaning: their z is fixed, and each counts `trust` times in the M step.
+
 Reference: Dawid & Skene (1979), Maximum likelihood estimation of observer error-rates using the EM algorithm.
 """
 
@@ -23,7 +26,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from assignment.agreement import Labels
-from assignment.arrays import Floats
+from assignment.arrays import Floats, Rows
 
 ENOUGH = 1e-9  # change of the log-likelihood a label at which EM has arrived
 ROUNDS = 5000
@@ -49,15 +52,21 @@ class Raters:
         return np.asarray(1.0 - self.posterior.max(axis=1))
 
 
-def dawid_skene(labels: Labels, *, steadiness: float = 0.0) -> Raters:
-    """The maximum-likelihood raters and truths."""
+def dawid_skene(labels: Labels, *, steadiness: float = 0.0, known: Rows | None = None, trust: float = 1.0) -> Raters:
+    """The maximum-likelihood raters and truths.
+
+    known (U,): the true category of a gold unit, -1 of any other. The posterior returned is from the labels alone for
+    gold units too, so it can be held against them.
+    """
     if not len(labels.unit):
         raise ValueError("dawid_skene: there are no labels. Maybe the filter let nothing through.")
     counts = labels.counts
+    gold = _gold(labels, known, len(counts))
+    weight = np.where(gold >= 0, trust, 1.0)
     posterior = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     before = -np.inf
     for _ in range(ROUNDS):
-        prevalence, confusion = _maximise(labels, posterior, steadiness)
+        prevalence, confusion = _maximise(labels, _held(posterior, gold), weight, steadiness)
         log_posterior = np.log(np.maximum(prevalence, 1e-300)) + _evidence(labels, confusion)  # (U, K)
         by_unit = logsumexp(log_posterior, axis=1)
         posterior = np.exp(log_posterior - by_unit[:, None])
@@ -68,10 +77,27 @@ def dawid_skene(labels: Labels, *, steadiness: float = 0.0) -> Raters:
     return Raters(prevalence, confusion, posterior, likelihood)
 
 
-def _maximise(labels: Labels, posterior: Floats, steadiness: float) -> tuple[Floats, Floats]:
+def _gold(labels: Labels, known: Rows | None, units: int) -> Rows:
+    gold = np.full(units, -1, dtype=np.intp) if known is None else known
+    if gold.shape != (units,) or gold.max(initial=-1) >= labels.categories:
+        raise ValueError(
+            f"dawid_skene: known is {gold.shape} with categories up to {gold.max(initial=-1)}, but there are {units} "
+            f"units and {labels.categories} categories. Maybe -1 is lacking where the truth is not known."
+        )
+    return gold
+
+
+def _held(posterior: Floats, gold: Rows) -> Floats:
+    """The posterior, with gold units put where they belong."""
+    return np.where((gold >= 0)[:, None], np.eye(posterior.shape[1])[gold], posterior)
+
+
+def _maximise(labels: Labels, posterior: Floats, weight: Floats, steadiness: float) -> tuple[Floats, Floats]:
     k = labels.categories
-    seen = np.zeros((int(labels.rater.max()) + 1, k, k))
-    np.add.at(seen.transpose(0, 2, 1), (labels.rater, labels.category), posterior[labels.unit])
+    raters = int(labels.rater.max()) + 1
+    cell = labels.rater * k + labels.category
+    share = (weight[:, None] * posterior)[labels.unit]  # (N, K)
+    seen = np.stack([np.bincount(cell, share[:, z], raters * k).reshape(raters, k) for z in range(k)], axis=1)
     crowd = seen.sum(axis=0) + 1e-9
     seen += steadiness * crowd / crowd.sum(axis=1, keepdims=True)
     total = seen.sum(axis=2, keepdims=True)
@@ -83,6 +109,4 @@ def _maximise(labels: Labels, posterior: Floats, steadiness: float) -> tuple[Flo
 def _evidence(labels: Labels, confusion: Floats) -> Floats:
     """(U, K) Σ over the unit's labels of log P(label | truth k)."""
     each = np.log(np.maximum(confusion[labels.rater, :, labels.category], 1e-300))  # (N, K)
-    total = np.zeros((int(labels.unit.max()) + 1, labels.categories))
-    np.add.at(total, labels.unit, each)
-    return total
+    return np.stack([np.bincount(labels.unit, column) for column in each.T], axis=1)
