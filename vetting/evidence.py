@@ -1,15 +1,22 @@
-"""From facts to evidence: what a person's answers and certificates say on one scale."""
+"""From facts to evidence: what a person's answers, interviews and certificates say on one scale."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import selectinload
 
-from irt.belief import GAUSSIAN, Evidence, Posterior, solve
-from irt.model import Items
+from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
+from irt.conversation import share
+from irt.model import Items, rated
+from vetting import panel
+from vetting.panel import Reading
 from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
 from vetting.scale import Scale
 
@@ -24,6 +31,7 @@ WHOLE = (
     .selectinload(Sitting.questions)
     .selectinload(Question.answer)
     .selectinload(Answer.grades),
+    selectinload(Applicant.sittings).selectinload(Sitting.questions).selectinload(Question.turns),
     selectinload(Applicant.sittings).joinedload(Sitting.ending),
     selectinload(Applicant.certificates),
     selectinload(Applicant.decisions),
@@ -49,51 +57,145 @@ def graded(sittings: Iterable[Sitting], scale: Scale) -> list[tuple[Answer, Grad
     ]
 
 
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """One rater's verdict on one criterion of an interview, and how to read it."""
+
+    answer: Answer
+    row: int  # of the criterion
+    grade: Grade
+    reading: Reading
+    questions: int  # asked about the criterion beyond the opening
+
+
+def interviews(sittings: Iterable[Sitting], scale: Scale) -> Iterator[Answer]:
+    """Finished interviews, oldest first, on probes that the scale knows in the wording that was used."""
+    probes = scale.probes
+    for sitting in sittings:
+        for question in sitting.questions:
+            row = probes.ids.position.get(question.item_id)
+            if row is not None and probes.revision[row] == question.revision and question.answer is not None:
+                yield question.answer
+
+
+def judged(sittings: Iterable[Sitting], scale: Scale) -> list[Verdict]:
+    """Verdicts on interviews that count."""
+    return [
+        Verdict(answer, int(row), grade, reading, asked[criterion])
+        for answer in interviews(sittings, scale)
+        for asked in [asked_about(answer.question)]
+        for row in scale.probes.of(answer.question.item_id)
+        for criterion in [scale.probes.criteria.ids[row].partition(":")[2]]
+        for grade, reading in panel.counted([g for g in answer.grades if g.criterion == criterion], scale.raters)
+    ]
+
+
+def asked_about(question: Question) -> Counter[str]:
+    """How many further questions about each criterion were put and answered."""
+    said = max((turn.number for turn in question.turns if turn.who == "says"), default=0)
+    return Counter(
+        str(turn.move["criterion"])
+        for turn in question.turns
+        if turn.who == "asks" and turn.move.get("criterion") and turn.number < said
+    )
+
+
 def gather(sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime) -> Evidence:
-    """All that is known of one person as rows of evidence."""
+    """All that is known of one person as rows of evidence: graded answers, then interviews, then certificates."""
+    sittings = list(sittings)
+    parts = [answered(sittings, scale), talked(judged(sittings, scale), scale), certified(certificates, scale, now)]
+    return Evidence(
+        items=stacked(*(part.items for part in parts)),
+        level=np.concatenate([part.level for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        variance=np.concatenate([part.variance for part in parts]),
+        blur=np.concatenate([part.blur for part in parts]),
+        cluster=np.concatenate([part.cluster for part in parts]),
+        effect=np.concatenate([part.effect for part in parts]),
+    )
+
+
+def answered(sittings: Iterable[Sitting], scale: Scale) -> Evidence:
+    """Items with a key, each with an effect of its own."""
     pairs = graded(sittings, scale)
     rows = scale.items.rows(answer.question.item_id for answer, _ in pairs)
-    asked = scale.parameters.rows(rows)
+    level = np.array([grade.level for _, grade in pairs], dtype=np.int64)
+    return answers(scale.parameters.rows(rows), level, scale.blur[rows])
+
+
+def talked(verdicts: list[Verdict], scale: Scale) -> Evidence:
+    """Criteria as their raters read them; all of one answer share its effect.
+
+    A rater of discrimination φ and severity ρ reads σ(φ (s + d_k - ρ |a|)) after a full conversation, and with the
+    share h of φ after a short one (irt.conversation). What is not known of φ and ρ widens the blur.
+    """
+    rows = np.array([verdict.row for verdict in verdicts], dtype=np.int64)
+    own = scale.probes.parameters.rows(rows)
+    read = [verdict.reading for verdict in verdicts]
+    steep = np.linalg.norm(own.slope, axis=1)
+    full = np.array([one.discrimination for one in read])
+    sharp = full * share(np.array([verdict.questions for verdict in verdicts], dtype=np.int64))
+    doubt = np.array([one.sd_severity for one in read]) * steep
+    slack = np.array([one.sd_log_discrimination for one in read]) * steep
+    n = len(verdicts)
+    return Evidence(
+        items=rated(own, sharp, np.array([one.severity for one in read]) * steep),
+        level=np.array([verdict.grade.level for verdict in verdicts], dtype=np.int64),
+        value=np.zeros(n),
+        variance=np.ones(n),
+        blur=sharp**2 * (scale.probes.blur[rows] + doubt**2 + slack**2),
+        cluster=np.array([verdict.answer.id for verdict in verdicts], dtype=np.int64),
+        effect=sharp * scale.probes.effect[rows],
+    )
+
+
+def certified(certificates: Iterable[Certificate], scale: Scale, now: datetime) -> Evidence:
+    """Valid certificates: a skill seen directly, with a stated error."""
     valid = [
         paper for paper in certificates
         if paper.skill in scale.skills.position and (paper.expires is None or paper.expires > now)
     ]  # fmt: skip
-    papers = direct(scale, [paper.skill for paper in valid], asked)
-    n, extra = len(pairs), len(valid)
-    level = [grade.level for _, grade in pairs] + [GAUSSIAN] * extra
+    return observed(scale, [(paper.skill, CEFR[paper.level], CERTIFICATE_SD) for paper in valid])
+
+
+def observed(scale: Scale, seen: Sequence[tuple[str, float, float]]) -> Evidence:
+    """Skills seen directly: (skill, value, sd) each."""
+    n = len(seen)
+    threshold = np.zeros((n, 1))
+    skill = scale.skills.rows(skill for skill, _, _ in seen).reshape(n, 1)
     return Evidence(
-        items=stacked(asked, papers),
-        level=np.array(level, dtype=np.int64),
-        value=np.array([0.0] * n + [CEFR[paper.level] for paper in valid]),
-        variance=np.array([1.0] * n + [CERTIFICATE_SD**2] * extra),
-        blur=np.concatenate([scale.blur[rows], np.zeros(extra)]),
-        cluster=np.full(n + extra, -1),
-        effect=np.zeros(n + extra),
+        items=Items(skill, np.ones((n, 1)), threshold, np.zeros(n)),
+        level=np.full(n, GAUSSIAN),
+        value=np.array([value for _, value, _ in seen], dtype=float),
+        variance=np.array([sd**2 for _, _, sd in seen], dtype=float),
+        blur=np.zeros(n),
+        cluster=np.full(n, -1),
+        effect=np.zeros(n),
     )
 
 
-def direct(scale: Scale, skills: list[str], like: Items) -> Items:
-    """Rows that look straight at one skill each, padded as `like`."""
-    count = len(skills)
-    skill, slope = np.zeros((count, like.skill.shape[1]), dtype=np.int64), np.zeros((count, like.slope.shape[1]))
-    skill[:, 0], slope[:, 0] = scale.skills.rows(skills), 1.0
-    threshold = np.full((count, like.threshold.shape[1]), -np.inf)
-    threshold[:, 0] = 0.0
-    return Items(skill, slope, threshold, np.zeros(count))
+def stacked(*parts: Items) -> Items:
+    """Items one below the other, padded to the widest."""
+    loads, cuts = max(part.skill.shape[1] for part in parts), max(part.threshold.shape[1] for part in parts)
 
+    def wide(block: NDArray[Any], columns: int, fill: float) -> NDArray[Any]:
+        return np.pad(block, [(0, 0), (0, columns - block.shape[1])], constant_values=fill)
 
-def stacked(one: Items, two: Items) -> Items:
     return Items(
-        np.concatenate([one.skill, two.skill]),
-        np.concatenate([one.slope, two.slope]),
-        np.concatenate([one.threshold, two.threshold]),
-        np.concatenate([one.guess, two.guess]),
+        np.concatenate([wide(part.skill, loads, 0) for part in parts]),
+        np.concatenate([wide(part.slope, loads, 0.0) for part in parts]),
+        np.concatenate([wide(part.threshold, cuts, -np.inf) for part in parts]),
+        np.concatenate([part.guess for part in parts]),
     )
 
 
 def leaving_out(full: Evidence, place: int) -> Evidence:
     """The evidence without one of its rows."""
-    keep = np.arange(len(full)) != place
+    return only(full, np.arange(len(full)) != place)
+
+
+def only(full: Evidence, keep: NDArray[np.bool_]) -> Evidence:
+    """Some rows of the evidence."""
     return Evidence(
         full.items.rows(keep), full.level[keep], full.value[keep], full.variance[keep],
         full.blur[keep], full.cluster[keep], full.effect[keep],

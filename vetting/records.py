@@ -101,6 +101,7 @@ class Applicant(Record):
     certificates: Mapped[list[Certificate]] = relationship(back_populates="applicant")
     decisions: Mapped[list[Decision]] = relationship(back_populates="applicant", order_by="Decision.id")
     offers: Mapped[list[Availability]] = relationship(back_populates="applicant", order_by="Availability.id")
+    resumes: Mapped[list[Resume]] = relationship(back_populates="applicant", order_by="Resume.id")
     erasure: Mapped[Erasure | None] = relationship(back_populates="applicant")
     outcomes: Mapped[list[Outcome]] = relationship(back_populates="applicant", order_by="Outcome.id")
 
@@ -140,6 +141,22 @@ class Question(Record):
     why: Mapped[Json]  # {"gain", "minutes", "skills": {skill: gain}, "runners_up": [{"item", "gain", "minutes"}]}
     sitting: Mapped[Sitting] = relationship(back_populates="questions")
     answer: Mapped[Answer | None] = relationship(back_populates="question")
+    turns: Mapped[list[Turn]] = relationship(back_populates="question", order_by="Turn.number")
+
+
+class Turn(Record):
+    """One utterance of an interview: what was asked, exactly as it was shown, or what was said to it."""
+
+    __tablename__ = "turn"
+    __table_args__ = (UniqueConstraint("question_id", "number"),)
+
+    question_id: Mapped[int] = mapped_column(ForeignKey("question.id"), index=True)
+    number: Mapped[int]  # from 1
+    who: Mapped[str]  # "asks" or "says"
+    text: Mapped[str]
+    move: Mapped[Json]  # asks: {"kind", "id", "criterion", "why", "wording"}; says: {"act"}
+    request_id: Mapped[str | None] = mapped_column(unique=True)  # of what was said
+    question: Mapped[Question] = relationship(back_populates="turns")
 
 
 class Answer(Record):
@@ -237,6 +254,34 @@ class Certificate(Record):
     level: Mapped[str]  # a CEFR level
     expires: Mapped[datetime | None]
     applicant: Mapped[Applicant] = relationship(back_populates="certificates")
+
+
+class Resume(Record):
+    """What an applicant told of their experience: as it was read, then as they corrected it. The latest row holds.
+
+    Text and fields are emptied with the name (see `Erasure`).
+    """
+
+    __tablename__ = "resume"
+
+    applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
+    by: Mapped[str]  # "upload" or "applicant"
+    text: Mapped[str]  # as read from the file; empty in a correction
+    fields: Mapped[Json]  # see messages.ResumeForm
+    applicant: Mapped[Applicant] = relationship(back_populates="resumes")
+    claims: Mapped[list[Claim]] = relationship(back_populates="resume", order_by="Claim.id")
+
+
+class Claim(Record):
+    """A skill that an applicant says they have: a hypothesis that helps to choose questions, and never a score."""
+
+    __tablename__ = "claim"
+
+    resume_id: Mapped[int] = mapped_column(ForeignKey("resume.id"), index=True)
+    skill: Mapped[str]
+    level: Mapped[float]  # what is claimed, in population sds
+    source: Mapped[str]  # the words it was read from
+    resume: Mapped[Resume] = relationship(back_populates="claims")
 
 
 class Appeal(Record):

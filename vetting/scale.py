@@ -5,6 +5,12 @@ A calibration's `body` holds
      "items": {id: {"revision", "discrimination": {skill: a}, "thresholds": [d_1, …], "guess",
                     "blur", "log_minutes", "sd_log_minutes", "origin"}}}
 `origin` says where the numbers come from: "start rule (unvalidated)" or the calibration that fitted them.
+Interviews add
+    {"probes": {id: {"revision", "log_minutes_opening", "log_minutes_follow_up", "sd_log_minutes"}},
+     "criteria": {"probe:criterion": {"probe", "discrimination", "thresholds", "guess", "blur", "effect", "origin"}},
+     "raters": {rater: {"discrimination", "severity", "sd_log_discrimination", "sd_severity"}}}
+where `effect` is how much a criterion leans on what the whole answer shares (see irt.conversation), and a rater is
+read as panel.Reading says. A calibration without them knows no interviews.
 """
 
 from __future__ import annotations
@@ -21,10 +27,13 @@ from sqlalchemy.orm import Session
 from irt.model import Floats, Ints, Items
 from irt.population import Population, bifactor
 from item_bank.load import Bank, SkillTree
-from item_bank.start import log_minutes, start
+from item_bank.probe import row_id
+from item_bank.start import CriterionStart, Start, log_minutes, start, start_criterion
+from vetting.panel import Reading, readings
 from vetting.records import AuditEntry, Calibration
 
 UNVALIDATED = "start rule (unvalidated)"
+ANSWER_EFFECT = 0.6  # sd of what the criteria of an answer share, in sds of quality: rather too high than too low
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,26 @@ class Axis:
 
 
 @dataclass(frozen=True, eq=False)
+class Probes:
+    """The probes of a calibration; each of their criteria is a graded item of its own."""
+
+    ids: Axis
+    revision: Ints  # (P,)
+    opening: Floats  # (P,) log minutes until the opening is answered
+    follow_up: Floats  # (P,) log minutes of each further question
+    sd_intensity: Floats  # (P,)
+    criteria: Axis
+    probe: Ints  # (C,) row of the probe
+    parameters: Items  # (C,)
+    blur: Floats  # (C,)
+    effect: Floats  # (C,) γ
+
+    def of(self, probe: str) -> Ints:
+        """Rows of a probe's criteria."""
+        return np.flatnonzero(self.probe == self.ids.position[probe])
+
+
+@dataclass(frozen=True, eq=False)
 class Scale:
     """A calibration as the engine reads it."""
 
@@ -68,6 +97,8 @@ class Scale:
     intensity: Floats  # (I,) log minutes
     sd_intensity: Floats  # (I,)
     revision: Ints  # (I,)
+    probes: Probes
+    raters: Mapping[str, Reading]
 
 
 def read(body: Mapping[str, Any]) -> Scale:
@@ -83,14 +114,29 @@ def read(body: Mapping[str, Any]) -> Scale:
 
     return Scale(
         skills, items, population, parameters(skills, rows), column("blur"), column("log_minutes"),
-        column("sd_log_minutes"), column("revision").astype(np.int64),
+        column("sd_log_minutes"), column("revision").astype(np.int64), read_probes(body, skills), readings(body),
+    )  # fmt: skip
+
+
+def read_probes(body: Mapping[str, Any], skills: Axis) -> Probes:
+    probes, criteria = body.get("probes", {}), body.get("criteria", {})
+    ids, rows = Axis.of("probes", probes), list(criteria.values())
+
+    def column(field: str) -> Floats:
+        return np.array([row[field] for row in probes.values()], dtype=float)
+
+    return Probes(
+        ids, column("revision").astype(np.int64), column("log_minutes_opening"), column("log_minutes_follow_up"),
+        column("sd_log_minutes"), Axis.of("criteria", criteria), ids.rows(row["probe"] for row in rows),
+        parameters(skills, rows), np.array([row["blur"] for row in rows], dtype=float),
+        np.array([row["effect"] for row in rows], dtype=float),
     )  # fmt: skip
 
 
 def parameters(skills: Axis, rows: Sequence[Mapping[str, Any]]) -> Items:
     """Items from rows with `discrimination`, `thresholds` and `guess`, padded to one shape."""
-    loads = max(len(row["discrimination"]) for row in rows)
-    cuts = max(len(row["thresholds"]) for row in rows)
+    loads = max((len(row["discrimination"]) for row in rows), default=1)
+    cuts = max((len(row["thresholds"]) for row in rows), default=1)
     skill, slope = np.zeros((len(rows), loads), dtype=np.int64), np.zeros((len(rows), loads))
     threshold, guess = np.full((len(rows), cuts), -np.inf), np.zeros(len(rows))
     for number, row in enumerate(rows):
@@ -121,25 +167,61 @@ def starting_body(bank: Bank) -> dict[str, Any]:
         "skills": list(bank.tree.skills),
         "prior": {name: getattr(prior, name).tolist() for name in ("mean", "loading", "specific")},
         "items": {key: starting_item(bank, key, prior) for key in bank.items},
+        "probes": {key: starting_probe(bank, key) for key in bank.probes},
+        "criteria": {
+            row: numbers for key in bank.probes for row, numbers in starting_criteria(bank, key, prior).items()
+        },
     }
 
 
 def starting_item(bank: Bank, key: str, prior: Population) -> dict[str, Any]:
     item = bank.items[key]
     rule = start(item)
+    return {
+        "revision": item.revision,
+        **starting_numbers(bank, rule, prior),
+        "log_minutes": log_minutes(rule),
+        "sd_log_minutes": rule.sd_log_minutes,
+        "origin": UNVALIDATED,
+    }
+
+
+def starting_numbers(bank: Bank, rule: Start | CriterionStart, prior: Population) -> dict[str, Any]:
+    """What an item and a criterion have in common."""
     places = [list(bank.tree.skills).index(skill) for skill in rule.slopes]
     slope = np.array(list(rule.slopes.values()))
     spread = float(slope @ prior.cov[np.ix_(places, places)] @ slope)  # Var(s) in the population
     steep = float(np.sqrt((slope**2).sum()))
     return {
-        "revision": item.revision,
         "discrimination": rule.slopes,
         "thresholds": list(rule.thresholds),
         "guess": rule.guess,
         "blur": spread * rule.sd_log_slope**2 + (steep * rule.sd_difficulty) ** 2,
-        "log_minutes": log_minutes(rule),
+    }
+
+
+def starting_probe(bank: Bank, key: str) -> dict[str, Any]:
+    probe = bank.probes[key]
+    rule = start_criterion(probe, probe.criteria[0])  # minutes are the probe's, the same by each of its criteria
+    return {
+        "revision": probe.revision,
+        "log_minutes_opening": rule.log_minutes_opening,
+        "log_minutes_follow_up": rule.log_minutes_follow_up,
         "sd_log_minutes": rule.sd_log_minutes,
-        "origin": UNVALIDATED,
+    }
+
+
+def starting_criteria(bank: Bank, key: str, prior: Population) -> dict[str, dict[str, Any]]:
+    probe = bank.probes[key]
+    rules = {row_id(probe, criterion): start_criterion(probe, criterion) for criterion in probe.criteria}
+    return {
+        row: {
+            "probe": key,
+            **starting_numbers(bank, rule, prior),
+            "effect": ANSWER_EFFECT * float(np.linalg.norm(list(rule.slopes.values()))),
+            "origin": UNVALIDATED,
+        }
+        for row, rule in rules.items()
     }
 
 
@@ -165,19 +247,31 @@ def publish(db: Session, body: Mapping[str, Any], note: str, who: str, now: date
 
 
 def keep_up(db: Session, bank: Bank, now: datetime) -> Calibration:
-    """The latest calibration, with start values for items that are new or reworded since."""
+    """The latest calibration, with start values for items and probes that are new or reworded since."""
     fresh = starting_body(bank)
     newest = db.scalars(select(Calibration).order_by(Calibration.id.desc()).limit(1)).first()
     if newest is None:
         return publish(db, fresh, f"start values of bank {bank.version}", "assay", now)
-    known = newest.body["items"]
-    changed = [k for k, row in fresh["items"].items() if k not in known or known[k]["revision"] != row["revision"]]
-    if not changed and newest.body["skills"] == fresh["skills"]:
-        return newest
     if newest.body["skills"] != fresh["skills"]:
         return publish(db, fresh, f"start values of bank {bank.version}: the skill tree changed", "assay", now)
-    items = {**known, **{key: fresh["items"][key] for key in changed}}
-    return publish(db, {**newest.body, "items": items}, f"{len(changed)} items new or reworded", "assay", now)
+    items, probes = changed(fresh, newest.body, "items"), changed(fresh, newest.body, "probes")
+    if not items and not probes:
+        return newest
+    kept = {key: row for key, row in newest.body.get("criteria", {}).items() if row["probe"] not in probes}
+    new = {key: row for key, row in fresh["criteria"].items() if row["probe"] in probes}
+    body = {
+        **newest.body,
+        "items": {**newest.body["items"], **items},
+        "probes": {**newest.body.get("probes", {}), **probes},
+        "criteria": {**kept, **new},
+    }
+    return publish(db, body, f"{len(items)} items and {len(probes)} probes new or reworded", "assay", now)
+
+
+def changed(fresh: Mapping[str, Any], old: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Rows of one kind that an older body lacks or knows in another revision."""
+    known = old.get(what, {})
+    return {k: row for k, row in fresh[what].items() if k not in known or known[k]["revision"] != row["revision"]}
 
 
 _read: dict[tuple[int, datetime], Scale] = {}  # facts never change, so neither does what was read from them
