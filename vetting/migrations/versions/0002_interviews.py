@@ -46,7 +46,7 @@ def upgrade() -> None:
         "claim",
         sa.Column("resume_id", sa.Integer(), nullable=False),
         sa.Column("skill", sa.String(), nullable=False),
-        sa.Column("level", sa.Float(), nullable=False),
+        sa.Column("level", sa.Double(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
