@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from irt.calibration import Fit, calibrate
 from irt.design import Answers, Design
 from irt.model import Floats, Items
 from irt.scoring import log_likelihood_held_out, score, split
 from vetting import tables
+from vetting.messages import faults
 from vetting.scale import Axis, parameters
 from vetting.tables import Item, Responses, TableFaultError
 
@@ -33,8 +36,16 @@ class ScaleItem(BaseModel):
 
     discrimination: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
     thresholds: Annotated[list[FiniteFloat], Field(min_length=1)]
-    guess: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    guess: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     se: Errors | None = None
+
+    @model_validator(mode="after")
+    def _levels_in_order(self) -> ScaleItem:
+        if any(low >= high for high, low in pairwise(self.thresholds)):
+            raise ValueError(f"thresholds {self.thresholds} must fall. Maybe they are in rising order.")
+        if self.guess and len(self.thresholds) > 1:
+            raise ValueError("only an item of two levels can be guessed.")
+        return self
 
 
 class Prior(BaseModel):
@@ -42,6 +53,19 @@ class Prior(BaseModel):
 
     mean: list[FiniteFloat]
     covariance: list[list[FiniteFloat]]
+
+    @model_validator(mode="after")
+    def _proper(self) -> Prior:
+        table = self.covariance
+        if any(len(row) != len(table) for row in table) or len(self.mean) != len(table):
+            return self  # of another size than the skills: told there
+        cov = np.array(table)
+        if not np.allclose(cov, cov.T) or np.linalg.eigvalsh(cov)[0] <= 0:
+            raise ValueError(
+                "covariance must be symmetric and positive definite. Maybe two skills have a correlation of 1: "
+                "make them one skill."
+            )
+        return self
 
 
 class Refusal(BaseModel):
@@ -65,12 +89,28 @@ class ScaleFile(BaseModel):
     @model_validator(mode="after")
     def _one_shape(self) -> ScaleFile:
         count = len(self.skills)
+        if len(set(self.skills)) != count:
+            raise ValueError("skills: one is named twice.")
         if len(self.prior.mean) != count or [len(row) for row in self.prior.covariance] != [count] * count:
             raise ValueError(f"prior: {count} skills, but mean and covariance have another size.")
         for key, item in self.items.items():
             if strangers := set(item.discrimination) - set(self.skills):
                 raise ValueError(f"items.{key}: skill {min(strangers)!r} is not among the scale's skills.")
         return self
+
+
+def read_scale(file: Path) -> ScaleFile:
+    """SCALE.json; whatever is wrong with it is told with the file's name."""
+    if not file.is_file():
+        raise TableFaultError(f"{file}: no such file. Maybe run `assay fit` first.")
+    try:
+        return ScaleFile.model_validate_json(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as wrong:
+        raise TableFaultError(f"{file}: not text in UTF-8. Maybe it is another file.") from wrong
+    except ValidationError as wrong:
+        raise TableFaultError(
+            "\n".join(f"{file}: {one}" for one in faults(wrong)) + "\nMaybe it is no SCALE.json, or was edited by hand."
+        ) from wrong
 
 
 def fit(
@@ -149,18 +189,23 @@ def known(errors: Floats) -> list[float | None]:
 
 def scores(scale: ScaleFile, responses: Responses) -> tuple[Floats, Floats]:
     """Means and sds (P, D) of every person, in the order of `responses.people`."""
-    skills = Axis.of("skills", scale.skills)
-    items = on(skills, scale)
-    levels = items.levels
-    order = list(scale.items)
+    answers = answered(scale, responses)
+    items = on(Axis.of("skills", scale.skills), scale)
+    return score(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
+
+
+def answered(scale: ScaleFile, responses: Responses) -> Answers:
+    """Answers with items numbered as on the scale; a score that an item cannot have is refused."""
     answers = tables.answers_in(scale.items, responses)
-    if (over := answers.level >= levels[answers.item]).any():
+    rows = list(scale.items.items())
+    top = np.array([len(item.thresholds) for _, item in rows])[answers.item]
+    if (over := answers.level > top).any():
         n = int(np.argmax(over))
         raise TableFaultError(
-            f"{responses.file}: score {answers.level[n]} on item {order[answers.item[n]]!r}, "
-            f"but its levels are 0 to {levels[answers.item[n]] - 1}. Maybe scores start at 1 here: take 1 off."
+            f"{responses.file}: score {answers.level[n]} on item {rows[answers.item[n]][0]!r}, "
+            f"but its levels are 0 to {top[n]}. Maybe scores start at 1 here: take 1 off."
         )
-    return score(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
+    return answers
 
 
 def on(skills: Axis, scale: ScaleFile) -> Items:

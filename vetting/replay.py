@@ -22,7 +22,7 @@ from irt.mstep import ItemPrior
 from irt.population import from_covariance
 from irt.replay import POLICIES, Policy, Record, Ruler, learn_times
 from vetting import tables
-from vetting.calibrate import ScaleFile, on
+from vetting.calibrate import ScaleFile, answered, on
 from vetting.scale import Axis
 from vetting.tables import EMPTY, Item, Responses, TableFaultError
 
@@ -114,22 +114,9 @@ def read(
             "Maybe people or items are named otherwise there."
         )
     if isinstance(items, ScaleFile):
-        answers = tables.answers_in(known, said)
-        refuse_high(items, answers, said)
-        return Recording(tuple(known), answers, minutes, None, tuple(items.skills))
+        return Recording(tuple(known), answered(items, said), minutes, None, tuple(items.skills))
     answers, design, skills = tables.arrays(items, said)
     return Recording(tuple(known), answers, minutes, design, skills)
-
-
-def refuse_high(scale: ScaleFile, answers: Answers, said: Responses) -> None:
-    rows = list(scale.items.items())
-    top = np.array([len(item.thresholds) for _, item in rows])[answers.item]
-    if (over := answers.level > top).any():
-        n = int(np.argmax(over))
-        raise TableFaultError(
-            f"{said.file}: score {answers.level[n]} on item {rows[answers.item[n]][0]!r}, but its levels are 0 to "
-            f"{top[n]}. Maybe scores start at 1 here: take 1 off."
-        )
 
 
 def seconds_of(said: Responses, file: Path, column: str, known: Iterable[str], ignore: set[str]) -> Floats:

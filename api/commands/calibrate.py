@@ -91,9 +91,7 @@ def score(
 
     from vetting import calibrate, tables
 
-    if not scale.is_file():
-        raise tables.TableFaultError(f"{scale}: no such file. Maybe run `assay fit` first.")
-    ruler = calibrate.ScaleFile.model_validate_json(scale.read_text(encoding="utf-8"))
+    ruler = calibrate.read_scale(scale)
     said = tables.read_responses(responses, ruler.items, ignore.split(","))
     mean, sd = calibrate.scores(ruler, said)
     text = StringIO()

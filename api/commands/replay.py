@@ -12,7 +12,6 @@ from api.commands.calibrate import Ignore, Responses
 from api.commands.console import Json, notes, out, print_json, progress
 
 if TYPE_CHECKING:
-    from vetting.calibrate import ScaleFile
     from vetting.replay import Course, Known, Replay
 
 
@@ -40,11 +39,12 @@ def replay(
     from irt.replay import POLICIES
     from vetting import replay as replays
     from vetting import tables
+    from vetting.calibrate import read_scale
 
     if (scale is None) == (items is None):
         raise tables.TableFaultError("replay: give either --scale SCALE.json or --items ITEMS.csv.")
     names, told = chosen(policy, list(POLICIES)), numbers(minutes)
-    ruler = scale_of(scale) if scale is not None else None
+    ruler = read_scale(scale) if scale is not None else None
     known = ruler or tables.read_items(items or responses)
     recording = replays.read(responses, known, seconds, seconds_column, ignore.split(","))
     with progress("replaying", len(recording.answers) * len(names) * splits) as step:
@@ -70,14 +70,6 @@ def numbers(minutes: str) -> list[float]:
     if not found or not all(0 < one < float("inf") for one in found):
         raise ValueError(f"replay: minutes {minutes!r}, but numbers above 0 are needed. Maybe 5,10,20.")
     return found
-
-
-def scale_of(file: Path) -> ScaleFile:
-    from vetting import calibrate, tables
-
-    if not file.is_file():
-        raise tables.TableFaultError(f"{file}: no such file. Maybe run `assay fit` first.")
-    return calibrate.ScaleFile.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 # -- what is told ----------------------------------------------------------------------------------

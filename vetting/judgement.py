@@ -1,0 +1,154 @@
+"""What `assay judge` found: verdict, reasons and every figure behind them, as JSON and for the report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+Verdict = Literal["publish", "publish with notes", "refuse"]
+
+
+class Reason(BaseModel):
+    """One thing that speaks against publishing, or that whoever publishes should know."""
+
+    weight: Literal["refuse", "note"]
+    check: str  # the part of the report that it comes from
+    why: str
+    items: list[str] = []  # left out, the reason would fall away
+
+
+class CurvePoint(BaseModel):
+    """A group of people with like expectations on one item; mean scores in shares of the top level."""
+
+    people: int
+    foreseen: float
+    observed: float
+    se: float
+
+
+class ItemJudged(BaseModel):
+    """How one item's answers agree with its curve."""
+
+    item: str
+    skills: list[str]
+    answers: int
+    difficulty: float | None  # in sds of its main skill; the mean over thresholds. None where the slope is 0
+    discrimination: float
+    rmsd: float  # of observed and foreseen mean scores, in shares of the top level
+    p_value: float
+    adjusted: float  # share of false alarms among items flagged down to this one (Benjamini & Hochberg)
+    standing: Literal["fits", "doubtful", "misfits", "too few answers"]
+    curve: list[CurvePoint] = []  # of the items that stand out
+
+
+class PersonJudged(BaseModel):
+    """Somebody whose answers the scale finds odd."""
+
+    person: str
+    answers: int
+    z: float
+
+
+class PersonsJudged(BaseModel):
+    """How odd people's answers are, standardised."""
+
+    judged: int  # with enough answers
+    below: int  # z below the 5 % point
+    expected: float  # how many would be by chance
+    histogram: list[tuple[float, int]]  # lower end of a bin, people
+    oddest: list[PersonJudged]
+
+
+class PairJudged(BaseModel):
+    """Two items whose answers depend on each other beyond the skills."""
+
+    first: str
+    second: str
+    people: int
+    q3: float
+    adjusted: float
+
+
+class PairsJudged(BaseModel):
+    """Local dependence: how many pairs were looked at, and the strongest."""
+
+    looked_at: int
+    flagged: int
+    strongest: list[PairJudged]
+
+
+class Shift(BaseModel):
+    """How many logits easier one item is for the focal group than for the reference, at equal skill."""
+
+    item: str
+    shift: float
+    se: float
+    delta: float  # the same in ETS delta units
+    ets: Literal["A", "B", "C", "?"]
+    seen: float  # the smallest shift that would be found four times in five
+
+
+class Comparison(BaseModel):
+    """Two groups of people, or an earlier and a later period."""
+
+    grouping: str
+    reference: str
+    focal: str
+    reference_people: int
+    focal_people: int
+    ahead: dict[str, float]  # by how many sds the focal group's mean is above the reference's
+    items: list[Shift]  # largest first
+    compared: bool = True  # False: too few people
+    unclear: int = 0  # items with too few answers to say
+
+    @property
+    def large(self) -> list[Shift]:
+        return [one for one in self.items if one.ets == "C"]
+
+
+class SkillJudged(BaseModel):
+    """What scale and people are like on one skill."""
+
+    skill: str
+    items: int
+    mean: float  # of these people, in sds of the scale's population
+    sd: float
+    score_sd: float  # mean posterior sd of their scores
+    reliability: float
+    people: list[tuple[float, int]]  # lower end of a bin of scores, people
+    attainable: list[tuple[float, float]]  # level, posterior sd after the best items there
+
+
+class CorrelationJudged(BaseModel):
+    """A correlation of the scale against these people's."""
+
+    first: str
+    second: str
+    scale: float
+    here: float
+    z: float  # of the predictive check
+
+
+class Judgement(BaseModel):
+    """The answer to: may it be published? With all that it rests on."""
+
+    verdict: Verdict
+    reasons: list[Reason]
+    leave_out: list[str]  # items without which no reason to refuse that names items is left
+    scale: str
+    responses: str
+    people: int
+    answers: int
+    log_likelihood: float  # mean of an answer, foreseen from the same person's others
+    auc: float | None  # of two-level items, foreseen likewise
+    items: list[ItemJudged]
+    unanswered: list[str]
+    persons: PersonsJudged
+    pairs: PairsJudged
+    groups: list[Comparison]
+    drift: Comparison | None
+    correlations: list[CorrelationJudged]
+    skills: list[SkillJudged]
+    best: int  # items a skill counted in `attainable`
+    seed: int
