@@ -16,12 +16,10 @@ from api import views
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, page_of
 from api.recruiter import Staff, frame, shown_name
-from assignment.projection import SURE
 from vetting import programs, staffing
 from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
 from vetting.records import Applicant, Json, PlanRecord, Program, Wish
-from vetting.scope import QueueForm
 
 router = APIRouter()
 PAGE = 40
@@ -74,36 +72,6 @@ def program_or_404(db: Session, number: int) -> Program:
     if program is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return program
-
-
-@router.get("/lead/{number}/queues")
-def queues(request: Request, db: DB, ours: Ours, who: Staff, number: Number) -> Response:
-    program = program_or_404(db, number)
-    asked = programs.queues_of(program)
-    context = {
-        **frame("lead", who, db, ours),
-        "program": {"name": program.name, "plan_url": f"/lead/{number}", "deadline": None},
-        "queues": [queue_row(queue, ours) for queue in asked],
-    }
-    return page(request, "lead/queues.html", context)
-
-
-def queue_row(queue: QueueForm, ours: House) -> dict[str, Any]:
-    loaded = queue.loaded
-    names = ours.bank.tree.skills
-    return {
-        "name": queue.name, "kind": ", ".join(views.names(list(queue.skills), ours.bank)), "units": queue.units,
-        "depth": depth(queue), "minutes_low": loaded, "minutes_high": loaded * 1.6,
-        "hours_low": queue.units * loaded / 60, "hours_high": queue.units * loaded * 1.6 / 60,
-        "bars": [{"skill": names[skill].name, "at": bar, "p": SURE} for skill, bar in queue.bars.items()],
-        "value": queue.value, "human_only": queue.human_only,
-    }  # fmt: skip
-
-
-def depth(queue: QueueForm) -> str:
-    """How a unit is checked, in words."""
-    steps = ["produce"] + [f"{queue.reviews:g} review{'s' * (queue.reviews > 1)}"] * (queue.reviews > 0)
-    return ", ".join(steps + [f"second level on {100 * queue.second:.0f} %"] * (queue.second > 0))
 
 
 # -- the plan --------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ SE = Annotated[float, Field(ge=0.15, le=1)]
 class Message(BaseModel):
     """An unknown field is a typing mistake, and says so."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 class RoleSkill(Message):

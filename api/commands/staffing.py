@@ -31,19 +31,61 @@ def add_to(app: typer.Typer) -> None:
 def add_program(
     file: Annotated[Path, typer.Argument(help="YAML: name, queues: [{name, skills, bars, units, value, minutes, …}].")],
     database: Database = DATABASE,
+    as_json: Json = False,
 ) -> None:
-    """Add a program; for one that exists, its queues get the new wording."""
-    from vetting import programs, store
+    """Add a program and say whether it can be done; for one that exists, its queues get the new wording."""
+    from vetting import programs, scene, store
     from vetting.messages import read_form
     from vetting.scope import ProgramForm
 
     engine, bank = opened(database)
-    form = read_form(file, ProgramForm)
+    form, now = read_form(file, ProgramForm), datetime.now(UTC)
     for queue in form.queues:
-        programs.known_skills({*queue.skills, *queue.bars}, bank.tree.skills, f"queue {queue.name!r}")
+        named = {*queue.skills, *queue.bars, *queue.style_skills}
+        programs.known_skills(named, bank.tree.skills, f"queue {queue.name!r}")
+    scene.wanted(form.queues, now, form.budget)  # an expired date or a budget that cannot be: nothing is kept
     with store.writing(engine) as db:
-        programs.keep_program(db, form, datetime.now(UTC))
-    out.print(f"program [bold]{escape(form.name)}[/] with {len(form.queues)} queues")
+        kept = programs.keep_program(db, form, now)
+        if not as_json:
+            out.print(f"program [bold]{escape(form.name)}[/] with {len(form.queues)} queues")
+        tell_feasible(db, kept, now, as_json=as_json)
+
+
+@programs.command("feasible")
+def feasible(
+    program: Annotated[str, typer.Argument(help="Name of the program.")],
+    database: Database = DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Can it be done: supply now, in 24 and in 48 hours, against what is asked."""
+    from vetting import store
+
+    engine, _ = opened(database)
+    with store.reading(engine) as db:
+        tell_feasible(db, program_named(db, program), datetime.now(UTC), as_json=as_json)
+
+
+def tell_feasible(db: Session, program: Program, now: datetime, *, as_json: bool) -> None:
+    import numpy as np
+
+    from vetting import feasibility, programs
+
+    form = programs.scope_of(db, program)
+    if form is None:
+        raise ValueError(f"Program {program.name!r} has no queue. Maybe add one with a file.")
+    found = feasibility.feasibility(db, form, now, np.random.default_rng(program.id))
+    if as_json:
+        print_json(found)
+        return
+    table = Table("Queue", "Asked", "Now", "In 24 h", "In 48 h", "So", box=None)
+    for queue in found["queues"]:
+        reach = [f"{at['units']:,.0f} ({at['low']:,.0f} to {at['high']:,.0f})" for at in queue["supply"]]
+        short = f"{queue['verdict']}: {queue['short_of']}" if queue["short_of"] else queue["verdict"]
+        table.add_row(escape(queue["name"]), f"{queue['units']:,.0f}", *reach, short)
+    out.print(table)
+    for queue in found["queues"]:
+        if queue["way_out"]:
+            notes.print(f"{queue['name']}: {queue['way_out']}", style="yellow", markup=False)
 
 
 @hours.command("set")
@@ -52,6 +94,7 @@ def set_hours(
     week: Annotated[float, typer.Argument(help="Hours a week.")],
     pay: Annotated[float, typer.Option(help="What an hour costs.")] = 40.0,
     languages: Annotated[str, typer.Option(help="Two-letter codes, separated by commas.")] = "en",
+    team: Annotated[str, typer.Option(help="Team, where reviewers must come from another one.")] = "",
     database: Database = DATABASE,
 ) -> None:
     """Say how many hours an expert has from now on."""
@@ -60,7 +103,7 @@ def set_hours(
     from vetting.messages import AvailabilityForm
 
     engine, _ = opened(database)
-    form = AvailabilityForm(hours=week, pay=pay, languages=languages.split(","))
+    form = AvailabilityForm(hours=week, pay=pay, languages=languages.split(","), team=team)
     with store.writing(engine) as db:
         one = applicant_named(db, person)
         decision.give_hours(db, one, form, datetime.now(UTC))

@@ -1,0 +1,84 @@
+"""The form of a program: the same object as a file's, every fault beside its field, nothing kept by halves."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from tests.api.front import text
+from vetting import programs, store
+from vetting.records import Program, Queue
+from vetting.scope import ProgramForm
+
+ASKED = {
+    "name": "From a form", "budget": "9000", "mix": "easy 40, hard 60", "q0-name": "Proofs", "q0-kind": "verification",
+    "q0-units": "80", "q0-priority": "high", "q0-part": "easy", "q0-skill-0": "math.proof", "q0-weight-0": "1",
+    "q0-bar-0": "-0.5", "q0-reviews": "2", "q0-human_only": "yes", "q1-name": "Sums", "q1-kind": "other",
+    "q1-units": "10", "q1-part": "hard", "q1-skill-0": "math.algebra", "q1-least_review": "2", "act": "keep",
+}  # fmt: skip
+THE_SAME = {
+    "name": "From a form", "budget": 9000, "mix": {"easy": 0.4, "hard": 0.6},
+    "queues": [
+        {"name": "Proofs", "kind": "verification", "units": 80, "priority": "high", "part": "easy", "reviews": 2,
+         "skills": {"math.proof": 1}, "bars": {"math.proof": -0.5}, "human_only": True},
+        {"name": "Sums", "units": 10, "part": "hard", "skills": {"math.algebra": 1}, "least": {"review": 2}},
+    ],
+}  # fmt: skip
+
+
+def scope(front, name):
+    with store.reading(front.house.engine) as db:
+        return programs.scope_of(db, db.scalars(select(Program).where(Program.name == name)).one())
+
+
+def counts(front):
+    return [front.facts(select(func.count(kind.id)))[0][0] for kind in (Program, Queue)]
+
+
+def test_a_form_and_a_file_give_the_same_object(front, staff):
+    answer = staff.post("/lead/programs/new", data=ASKED)
+    assert answer.status_code == 303
+    assert scope(front, "From a form") == ProgramForm.model_validate(THE_SAME)
+    page = staff.get(answer.headers["location"])
+    assert "Can it be done" in page.text
+    assert "In 48 hours" in page.text
+    # what is shown again for a change, sent back unchanged, changes nothing
+    path = answer.headers["location"].replace("queues", "edit")
+    before = counts(front)
+    assert staff.post(path, data={k: v for k, v in ASKED.items() if k != "name"}).status_code == 303
+    assert counts(front) == before
+    assert staff.post(path, data=ASKED | {"q1-units": "25"}).status_code == 303
+    assert scope(front, "From a form").queues[1].units == 25
+    assert 'value="25"' in staff.get(path).text
+
+
+def test_every_fault_stands_beside_its_field_and_nothing_is_kept(front, staff):
+    before = counts(front)
+    wrong = {
+        "q0-units": ("-3", "q0-units"), "q0-bar-0": ("17", "q0-bar-0"), "q0-weight-0": ("nan", "q0-weight-0"),
+        "q1-name": ("Proofs", "name"), "q0-due": ("2020-01-01", "q0-due"), "mix": ("easy forty", "mix"),
+        "q1-least_review": ("many", "q1-least_review"), "name": ("A program", "name"),
+        "q0-skill-0": ("math.magic", "q0-skill-0"), "q0-language": ("English", "q0-language"),
+        "budget": ("free", "budget"),
+    }  # fmt: skip
+    for field, (said, where) in wrong.items():
+        page = staff.post("/lead/programs/new", data=ASKED | {"name": "Never kept", field: said})
+        assert page.status_code == 422, field
+        assert f'href="#{where}"' in page.text, (field, text(page.text)[:400])
+        assert f'id="{where}"' in page.text, field
+    assert counts(front) == before
+
+
+def test_an_empty_form_says_what_is_needed(staff):
+    page = staff.post("/lead/programs/new", data={"act": "keep"})
+    assert page.status_code == 422
+    assert 'href="#q0-units"' in page.text
+    assert staff.post("/lead/programs/new", data={"act": "queue"}).text.count("<legend>Queue") == 2
+
+
+def test_feasibility_is_there_for_machines(front, staff):
+    found = staff.get("/lead/1/feasibility.json").json()
+    assert {queue["name"] for queue in found["queues"]} == {"Proofs", "Sums <b>"}
+    assert all(len(queue["supply"]) == 3 for queue in found["queues"])
+    with front.visitor() as stranger:
+        assert stranger.get("/lead/1/feasibility.json").status_code == 403
+        assert stranger.post("/lead/programs/new", data=ASKED).status_code == 403
