@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from irt.selection import Aim, eligible
-from vetting.messages import RoleForm
+from vetting.messages import Content, RoleForm
 from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
 
@@ -48,7 +48,10 @@ def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()
             weight[skill] = weight.get(skill, 0.0) + follow * share
             target[skill] = max(0.3, target.get(skill, 0.45) - 0.15 * share)
     bars = {skill: ask.bar for skill, ask in known.items()} if form.stop_when_decided else {}
-    return {"target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price}
+    return {
+        "target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price,
+        "content": {domain: asks.model_dump() for domain, asks in form.content.items()},
+    }  # fmt: skip
 
 
 def wished(aim: Json) -> list[str]:
@@ -64,6 +67,11 @@ def looks_at(scale: Scale, skills: Iterable[str]) -> NDArray[np.bool_]:
 
 def read_aim(aim: Json, scale: Scale) -> Aim:
     return Aim(scale.skills.values(aim["target"], 0.45), scale.skills.values(aim["weight"], 0.0))
+
+
+def read_content(aim: Json) -> dict[str, Content]:
+    """How many questions of each domain; none said where the aim is older than the idea."""
+    return {domain: Content.model_validate(asks) for domain, asks in aim.get("content", {}).items()}
 
 
 # -- security --------------------------------------------------------------------------------------

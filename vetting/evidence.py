@@ -39,12 +39,17 @@ WHOLE = (
 )
 
 
-def counted(answer: Answer) -> Grade | None:
+def given(answer: Answer, until: datetime | None = None) -> list[Grade]:
+    """The grades of an answer, oldest first: all, or those of a moment."""
+    return [grade for grade in answer.grades if until is None or grade.at <= until]
+
+
+def counted(answer: Answer, until: datetime | None = None) -> Grade | None:
     """The grade that counts: the latest, since a correction is one more fact."""
-    return answer.grades[-1] if answer.grades else None
+    return next(reversed(given(answer, until)), None)
 
 
-def graded(sittings: Iterable[Sitting], scale: Scale) -> list[tuple[Answer, Grade]]:
+def graded(sittings: Iterable[Sitting], scale: Scale, until: datetime | None = None) -> list[tuple[Answer, Grade]]:
     """Graded answers, oldest first, to items that the scale knows in the revision that was asked."""
     return [
         (question.answer, grade)
@@ -53,7 +58,7 @@ def graded(sittings: Iterable[Sitting], scale: Scale) -> list[tuple[Answer, Grad
         if question.item_id in scale.items.position
         and scale.revision[scale.items.position[question.item_id]] == question.revision
         and question.answer is not None
-        and (grade := counted(question.answer)) is not None
+        and (grade := counted(question.answer, until)) is not None
     ]
 
 
@@ -78,15 +83,15 @@ def interviews(sittings: Iterable[Sitting], scale: Scale) -> Iterator[Answer]:
                 yield question.answer
 
 
-def judged(sittings: Iterable[Sitting], scale: Scale) -> list[Verdict]:
-    """Verdicts on interviews that count."""
+def judged(sittings: Iterable[Sitting], scale: Scale, until: datetime | None = None) -> list[Verdict]:
+    """Verdicts on interviews that count, or did at a moment."""
     return [
         Verdict(answer, int(row), grade, reading, asked[criterion])
         for answer in interviews(sittings, scale)
         for asked in [asked_about(answer.question)]
         for row in scale.probes.of(answer.question.item_id)
         for criterion in [scale.probes.criteria.ids[row].partition(":")[2]]
-        for grade, reading in panel.counted([g for g in answer.grades if g.criterion == criterion], scale.raters)
+        for grade, reading in panel.counted([g for g in given(answer, until) if g.criterion == criterion], scale.raters)
     ]
 
 
@@ -100,10 +105,16 @@ def asked_about(question: Question) -> Counter[str]:
     )
 
 
-def gather(sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime) -> Evidence:
-    """All that is known of one person as rows of evidence: graded answers, then interviews, then certificates."""
+def gather(
+    sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime,
+    until: datetime | None = None,
+) -> Evidence:  # fmt: skip
+    """All that is known of one person, or was at a moment: graded answers, then interviews, then certificates."""
     sittings = list(sittings)
-    parts = [answered(sittings, scale), talked(judged(sittings, scale), scale), certified(certificates, scale, now)]
+    parts = [
+        answered(sittings, scale, until), talked(judged(sittings, scale, until), scale),
+        certified(certificates, scale, now),
+    ]  # fmt: skip
     return Evidence(
         items=stacked(*(part.items for part in parts)),
         level=np.concatenate([part.level for part in parts]),
@@ -115,9 +126,9 @@ def gather(sittings: Iterable[Sitting], certificates: Iterable[Certificate], sca
     )
 
 
-def answered(sittings: Iterable[Sitting], scale: Scale) -> Evidence:
+def answered(sittings: Iterable[Sitting], scale: Scale, until: datetime | None = None) -> Evidence:
     """Items with a key, each with an effect of its own."""
-    pairs = graded(sittings, scale)
+    pairs = graded(sittings, scale, until)
     rows = scale.items.rows(answer.question.item_id for answer, _ in pairs)
     level = np.array([grade.level for _, grade in pairs], dtype=np.int64)
     return answers(scale.parameters.rows(rows), level, scale.blur[rows])

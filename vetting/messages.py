@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Worth = Annotated[float, Field(ge=0, le=10)]
 Level = Annotated[float, Field(ge=-3, le=3)]  # in standard deviations of the applicants; 0 is their mean
@@ -28,6 +28,19 @@ class RoleSkill(Message):
     target: SE = 0.4  # standard error at which the skill is known well enough
 
 
+class Content(Message):
+    """How many questions of one domain a test holds."""
+
+    least: Annotated[int, Field(ge=0, le=200)] = 0
+    most: Annotated[int, Field(ge=0, le=200)] | None = None  # None: as many as they are worth
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Content:
+        if self.most is not None and self.most < self.least:
+            raise ValueError(f"at least {self.least} and at most {self.most} questions. Maybe the two were mixed up.")
+        return self
+
+
 class RoleForm(Message):
     """What a recruiter looks for."""
 
@@ -42,7 +55,17 @@ class RoleForm(Message):
     follow_demand: Annotated[float, Field(ge=0, le=1)] = (
         0.25  # share of the weight that follows what plans are short of
     )
+    content: dict[str, Content] = Field(default_factory=dict)  # by domain; the minutes hold all the same
     keep_months: Annotated[int, Field(ge=1, le=60)] = 24
+
+    @model_validator(mode="after")
+    def _content_fits(self) -> RoleForm:
+        """A question takes a minute or more, so so many minutes hold no more questions."""
+        if (asked := sum(asks.least for asks in self.content.values())) > self.minutes:
+            raise ValueError(
+                f"content: {asked} questions at least in {self.minutes:.0f} minutes. Maybe give more minutes."
+            )
+        return self
 
 
 class AvailabilityForm(Message):

@@ -33,17 +33,24 @@ def add_to(app: typer.Typer) -> None:
 
 @roles.command("add")
 def add_role(
-    file: Annotated[Path, typer.Argument(help="YAML: name, about, minutes, skills: {ID: {weight, bar, target}}.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="YAML: name, about, minutes, skills: {ID: {weight, bar, target}}, content: {DOMAIN: {least, most}}."
+        ),
+    ],
     database: Database = DATABASE,
 ) -> None:
     """Add a role, or a new wording of it; sittings that began keep the old one."""
     from vetting import programs, store
+    from vetting.content import check_content
     from vetting.messages import RoleForm, read_form
     from vetting.records import Role
 
     engine, bank = opened(database)
     form = read_form(file, RoleForm)
     programs.known_skills(form.skills, bank.tree.skills, f"role {form.name!r}")
+    check_content(form, bank)
     with store.writing(engine) as db:
         db.add(Role(at=datetime.now(UTC), name=form.name, body=form.model_dump(mode="json")))
     out.print(f"role [bold]{escape(form.name)}[/] with {len(form.skills)} skills, {form.minutes:.0f} minutes at most")
