@@ -68,7 +68,10 @@ Staff = Annotated[str, Depends(staff)]
 def frame(here: str, who: str, db: Session, ours: House) -> dict[str, Any]:
     """What every staff page shows around its own content."""
     return {
-        "nav": [("Roles", "/recruiter", here == "recruiter"), ("Programs", "/lead", here == "lead")],
+        "nav": [
+            ("Roles", "/recruiter", here == "recruiter"), ("Grading", "/desk", here == "desk"),
+            ("Programs", "/lead", here == "lead"),
+        ],
         "who": who, "home_url": "/recruiter",
         "versions": [f"scale {scales.latest(db).id}", f"bank {ours.bank.version}"],
     }  # fmt: skip

@@ -89,12 +89,33 @@ function pickByKey(key) {
   return true;
 }
 
+// Grading: a digit is the level of the criterion in hand, and the next criterion follows.
+function gradeByKey(key) {
+  const all = [...document.querySelectorAll("form.grading [data-criterion]")];
+  const open = (one) => !one.querySelector("[type=radio]:checked");
+  const here = all.find((one) => one.contains(document.activeElement)) || all.find(open);
+  const level = here?.querySelector(`[type=radio][value="${CSS.escape(key)}"]`);
+  if (!level) return false;
+  level.click();
+  level.focus();
+  return true;
+}
+
+function nextCriterion(target) {
+  const all = [...document.querySelectorAll("form.grading [data-criterion]")];
+  const next = all[all.findIndex((one) => one.contains(target)) + 1];
+  (next ? next.querySelector("[type=radio]") : document.querySelector("form.grading button.main")).focus();
+}
+
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const help = document.getElementById("help");
   if (help.open) return;
   const answer = document.querySelector("form.answer button.main");
-  if (event.key === "Enter" && answer && event.target.matches("body, main, h1, [type=radio], [type=checkbox], input:not([type])")) {
+  if (event.key === "Enter" && event.target.matches("form.grading [type=radio]")) {
+    event.preventDefault();
+    nextCriterion(event.target);
+  } else if (event.key === "Enter" && answer && event.target.matches("body, main, h1, [type=radio], [type=checkbox], input:not([type])")) {
     event.preventDefault();
     answer.click();
   } else if (memory.read(KEYS_OFF) || typing(event.target)) {
@@ -102,7 +123,7 @@ function onKey(event) {
   } else if (event.key === "?") {
     event.preventDefault();
     help.showModal();
-  } else if (/^[0-9a-h]$/i.test(event.key) && pickByKey(event.key.toLowerCase())) {
+  } else if (/^[0-9a-h]$/i.test(event.key) && (pickByKey(event.key.toLowerCase()) || gradeByKey(event.key))) {
     event.preventDefault();
   }
 }

@@ -12,7 +12,7 @@ from vetting import aim as aims
 from vetting import scale as scales
 from vetting import sitting
 from vetting.messages import RoleForm
-from vetting.records import Answer, Applicant, Availability, Decision, Grade, Question, Role, Sitting
+from vetting.records import Answer, Applicant, Availability, Decision, Grade, Question, Role, Sitting, Turn
 
 WHY = {"gain": 0.1, "minutes": 1.0, "information": 0.1, "skills": {}, "runners_up": []}  # put on record by hand
 MATHS = ("math.algebra", "math.proof", "math.combinatorics")
@@ -97,3 +97,23 @@ def expert(db, bank, skills, *, right_share=1.0, name="Eve", hours=20.0, pay=40.
     db.add_all([verdict, week])
     db.flush()
     return person
+
+
+def spoken(db, probe, *said, name="Speaker", now=NOON):
+    """An interview of one probe that is over: its opening and what was said to it, without any grade."""
+    invited = sitting.invite(db, role(db, now=now), now=now)
+    calibration = scales.latest(db)
+    seat = Sitting(
+        at=now, invitation=invited, applicant=Applicant(at=now, name=name), calibration=calibration, seat=1, consent="",
+        extra_time=1.0, aim=aims.aim_of(role_form(), {}, scales.of(calibration)), closed_items=[],
+    )  # fmt: skip
+    asked = Question(at=now, sitting=seat, number=1, item_id=probe.id, revision=probe.revision, why=WHY)
+    db.add_all([seat, asked])
+    turns = [("asks", probe.opening, {"kind": "opening", "id": "opening", "criterion": ""})]
+    turns += [("says", words, {"act": "answer"}) for words in said]
+    for number, (who, text, move) in enumerate(turns, start=1):
+        db.add(Turn(at=now, question=asked, number=number, who=who, text=text, move=move))
+    answer = Answer(at=now, question=asked, request_id=f"spoken-{name}", response={}, seconds=60.0)
+    db.add(answer)
+    db.flush()
+    return answer
