@@ -59,18 +59,14 @@ class _Crew:
 
 def broken_pairings(problem: Problem, hours: Floats) -> list[Cut]:
     """One row for every queue whose hours cannot be paired; empty when the plan is sound."""
-    units = problem.rate * hours
     suspects = _suspects(problem, hours)
-    among = np.flatnonzero(np.isin(problem.queue, suspects))
-    among = among[np.argsort(problem.queue[among], kind="stable")]
     if not suspects:
         return []
-    cuts = []
-    for q, arcs in zip(suspects, np.split(among, np.searchsorted(problem.queue[among], suspects)[1:]), strict=True):
-        cut = _pair(problem, q, arcs, units)
-        if cut is not None:
-            cuts.append(cut)
-    return cuts
+    used = np.flatnonzero((hours > 0) & np.isin(problem.queue, suspects))
+    used = used[np.argsort(problem.queue[used], kind="stable")]
+    parts = np.split(used, np.searchsorted(problem.queue[used], suspects)[1:])
+    cuts = (_pair(problem, q, arcs, problem.rate[arcs] * hours[arcs]) for q, arcs in zip(suspects, parts, strict=True))
+    return [cut for cut in cuts if cut is not None]
 
 
 def _suspects(problem: Problem, hours: Floats) -> list[int]:
@@ -84,19 +80,20 @@ def _suspects(problem: Problem, hours: Floats) -> list[int]:
 
 
 def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
+    """The row that the units (n,) handled on the arcs (n,) in use of queue q break, if they break one."""
     share = float(problem.queues.review_share[q])
     second_share = float(problem.queues.second_share[q])
-    table = np.zeros((3, problem.experts))
-    table[problem.role[arcs], problem.expert[arcs]] = units[arcs]
+    crowd, who = np.unique(problem.expert[arcs], return_inverse=True)
+    table = np.zeros((3, len(crowd)))
+    table[problem.role[arcs], who] = units
     several = share > 1
     if not several and _plainly_whole(table, share, second_share):
         return None
-    people = np.flatnonzero((table > 0).sum(axis=0) > 1)  # with two roles
-    alone = (
-        np.flatnonzero((table[REVIEW] + table[SECOND] > 0) & ((table > 0).sum(axis=0) == 1)) if several else people[:0]
-    )
+    roles = (table > 0).sum(axis=0)
+    people = np.flatnonzero(roles > 1)
+    alone = np.flatnonzero((table[REVIEW] + table[SECOND] > 0) & (roles == 1)) if several else people[:0]
     named = np.concatenate([people, alone])
-    pooled = np.setdiff1d(np.unique(problem.expert[arcs]), named)
+    pooled = np.setdiff1d(np.arange(len(crowd)), named)
     reviews = np.append(table[REVIEW, named], table[REVIEW, pooled].sum())
     seconds = np.append(table[SECOND, named], table[SECOND, pooled].sum())
     made = np.append(table[PRODUCE, people], table[PRODUCE, pooled].sum())
@@ -106,23 +103,30 @@ def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
     missing, duals = _shortage(crew, share, second_share)
     if missing <= SHORT * max(made.sum(), 1.0):
         return None
-    return _cut(problem, arcs, people, named, duals)
+    return _cut(problem, q, crowd[people], crowd[named], duals)
 
 
 def _plainly_whole(table: Floats, share: float, second_share: float) -> bool:
-    """Whether the pairing works for a simple reason, the totals being right. table (3, E): units of each role.
+    """Whether the pairing works for a simple reason, the totals being right. table (3, n): units of each role; k1 <= 1.
 
-    Either the reviewers who do not produce can take everything from the producers who review, or the producers who do
-    not review can fill everybody who does both; the totals do the rest. Nobody may hold both review roles.
+    Without people who hold both review roles the two kinds of review are apart, and each is whole when everybody else
+    can review what one person made (Hall: two producers reach every reviewer). With such people, but nobody who judges
+    where they produce, everything can be spread in proportion, as long as nobody meets a unit more than once.
     """
     made, reviews, seconds = table
-    if ((reviews > 0) & (seconds > 0)).any():
+    rooms = ((reviews, share), (seconds, second_share))
+    if not ((reviews > 0) & (seconds > 0)).any():
+        return all((each * made <= (room.sum() - room) * (1 + 1e-12)).all() for room, each in rooms)
+    if ((made > 0) & (reviews + seconds > 0)).any():
         return False
-    for room, each in ((reviews, share), (seconds, second_share)):
-        both = (made > 0) & (room > 0)
-        if each * made[both].sum() > room[~both].sum() and room[both].sum() > each * made[~both].sum():
-            return False
-    return True
+    parts = [each * room / max(room.sum(), 1e-300) for room, each in rooms]
+    return bool((parts[0] + parts[1] <= 1.0).all() and _enough(table, share, second_share))
+
+
+def _enough(table: Floats, share: float, second_share: float) -> bool:
+    total = table.sum(axis=1)
+    needs = total[PRODUCE] * np.array([share, second_share])
+    return bool((needs <= total[1:] * (1 + SHORT)).all())
 
 
 def _shortage(crew: _Crew, share: float, second_share: float) -> tuple[float, tuple[Floats, Floats, Floats]]:
@@ -151,13 +155,16 @@ def _shortage(crew: _Crew, share: float, second_share: float) -> tuple[float, tu
     return float(found.fun) * scale, (made, alpha, beta)
 
 
-def _cut(problem: Problem, arcs: Rows, people: Rows, named: Rows, duals: tuple[Floats, Floats, Floats]) -> Cut:
+def _cut(problem: Problem, q: int, people: Rows, named: Rows, duals: tuple[Floats, Floats, Floats]) -> Cut:
     """The broken row, for everybody who may work on the queue: those without hours count as pooled."""
     made, alpha, beta = duals
-    weight = np.empty((3, problem.experts))
-    weight[PRODUCE], weight[REVIEW], weight[SECOND] = made[-1], -alpha[-1], -beta[-1]
-    weight[PRODUCE, people] = made[:-1]
-    weight[REVIEW, named], weight[SECOND, named] = -alpha[:-1], -beta[:-1]
-    coefficient = weight[problem.role[arcs], problem.expert[arcs]] * problem.rate[arcs]
+    arcs = np.flatnonzero(problem.queue == q)
+    role, expert = problem.role[arcs], problem.expert[arcs]
+    weight = np.choose(role, [made[-1], -alpha[-1], -beta[-1]])
+    for which, who, price in ((PRODUCE, people, made), (REVIEW, named, -alpha), (SECOND, named, -beta)):
+        mine = (role == which) & np.isin(expert, who)
+        order = np.argsort(who)
+        weight[mine] = price[:-1][order][np.searchsorted(who[order], expert[mine])]
+    coefficient = weight * problem.rate[arcs]
     some = coefficient != 0
     return Cut(arcs[some], coefficient[some])

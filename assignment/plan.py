@@ -26,7 +26,7 @@ from assignment.best_reply import best_reply
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
 
-Status = Literal["optimal", "time limit"]
+Status = Literal["optimal", "near optimal", "time limit"]  # near: time was left, but the wished gap was not proven
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,12 @@ At good prices most blocks of hours have one clear best arc. They are fixed ther
 and role (a share between 0 and 1 of all of them); the blocks near a tie keep their few best arcs. What remains is a
 small programme of the same rows, whose vertex splits hardly anybody. Its prices are tried on everybody: whoever would
 rather be elsewhere, or sits in a pool that is not fully used, joins the undecided, and the programme is solved again.
-When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme. The
-prices of a vertex jump, so that they are first mixed with the soft ones (Wentges 1997, smoothing of column generation).
+When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme.
+
+The prices of a vertex jump, and jumping prices prove nothing. Each price is therefore kept in a box around the best one
+known (du Merle et al. 1999, stabilized column generation; Marsten, Hogan & Blankenship 1975): more of the row can be
+bought at the upper edge, and sold at the lower one. A box from which something was bought or sold grows, so that in the
+end nothing is, and the programme is the true one.
 
 Rows of `pairing` are added here, where the hours break them.
 """
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, vstack
+from scipy.sparse import block_array, coo_array, csr_array, eye_array, vstack
 
 from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.blocks import blocks
@@ -26,15 +30,17 @@ from assignment.plan import constant, weigh
 from assignment.prices import Frame, Priced, ground
 from assignment.problem import Problem
 from assignment.projection import ROLES
-from assignment.repair import repair
+from assignment.repair import within_limits
 from assignment.reply_map import best_choices
 from assignment.rows import coupling, cut_rows
 
 NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
-WIDE = 8.0  # arcs within so many ε of the best stay in the programme
-ROUNDS = 12
-FIRST_TRUST, MORE_TRUST = 0.3, 1.5  # in the prices of a vertex, which jump; the rest is the soft prices
+WIDE = 8.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
+LATER = 0.25  # the same for arcs that later prices add
+GROWTH = 10.0  # of a box that holds a price back
+ROUNDS = 20
 WHOLE = 1.0 - 1e-9  # of a pool
+TRADED = 1e-9  # of a row, below which nothing was bought or sold
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +64,40 @@ class _Replies:
     band: float
 
 
+class _Box:
+    """Where prices may be: a centre, the best known, and how far from it."""
+
+    def __init__(self, at: Frame, price: Floats, reach: float) -> None:
+        self.price, self.width = price, reach / (at.pull * at.scale)  # (n,)
+        self.cut, self.cut_width = np.zeros(0), np.zeros(0)  # (cuts,)
+
+    def add(self, review: Rows) -> None:
+        """Rows of pairing, whose prices are about as sure as those of these reviews."""
+        self.cut = np.append(self.cut, np.zeros(len(review)))
+        self.cut_width = np.append(self.cut_width, self.width[review])
+
+    def move(self, vertex: _Vertex) -> None:
+        self.price, self.cut = vertex.price, vertex.cut
+
+    def grow(self, vertex: _Vertex) -> None:
+        self.width[vertex.held] *= GROWTH
+        self.cut_width[: len(vertex.cut_held)][vertex.cut_held] *= GROWTH
+
+    def edges(self, at: Frame) -> tuple[Floats, Floats]:
+        """(lower, upper) of the rows with a price, scaled, and of the cuts."""
+        sides = ((self.price + side * self.width, self.cut + side * self.cut_width) for side in (-1.0, 1.0))
+        low, high = (np.maximum(np.append((row * at.scale)[at.on], cut), 0.0) for row, cut in sides)
+        return low, high
+
+
 @dataclass(frozen=True, eq=False)
 class _Vertex:
     hours: Floats  # (A,)
     price: Floats  # (n,)
-    pairing: Floats  # (A,)
+    cut: Floats  # (cuts,) prices of the pairing rows
     loose: Rows  # decided blocks in pools that are not fully used
+    held: Bools  # (n,) rows whose price is held back by its box
+    cut_held: Bools  # (cuts,)
 
 
 class _Polisher:
@@ -111,29 +145,28 @@ def polish(
     work = _Polisher(problem, at)
     soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * priced.epsilon)
     seen = [soft]
-    proven = work.bound(priced.price, soft)
-    open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
+    proven, box = work.bound(priced.price, soft), _Box(at, priced.price, WIDE * priced.epsilon)
     best = (priced.price, np.zeros(problem.arcs))
-    trust = FIRST_TRUST
+    open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
     for _ in range(ROUNDS):
-        vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen)
-        broken = broken_pairings(problem, vertex.hours)
-        work.cuts += broken
-        hours = repair(problem, vertex.hours)
-        between = (1.0 - trust) * priced.price + trust * vertex.price
-        now = work.replies(between, trust * vertex.pairing, 0.25 * priced.epsilon)
-        sharp = work.replies(vertex.price, vertex.pairing, 0.0)
-        for price, charge, at_price in ((between, trust * vertex.pairing, now), (vertex.price, vertex.pairing, sharp)):
-            if (limit := work.bound(price, at_price)) < proven:
-                proven, best = limit, (price, charge)
-        if late() or proven - weigh(problem, hours)[1] <= goal * abs(proven):
+        vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen, box)
+        pairing = vertex.cut @ cut_rows(problem, work.cuts)
+        now = work.replies(vertex.price, pairing, LATER * priced.epsilon)
+        if (limit := work.bound(vertex.price, now)) < proven:
+            proven, best = limit, (vertex.price, pairing)
+            box.move(vertex)
+        hours = within_limits(problem, vertex.hours)
+        broken = broken_pairings(problem, hours)
+        if late() or (not broken and proven - weigh(problem, hours)[1] <= goal * abs(proven)):
             break
-        moved = _moved(work, soft.choice, now)
-        if not (moved & ~open_to).any():
+        moved = _moved(work, soft.choice, now) & ~open_to
+        if not moved.any():
             moved[vertex.loose] = True
-        trust = min(1.0, MORE_TRUST * trust)
-        open_to = open_to | moved
+        open_to |= moved
         seen.append(now)
+        box.grow(vertex)
+        work.cuts += broken
+        box.add(np.array([len(problem.queues) + problem.queue[cut.arc[0]] for cut in broken], dtype=np.intp))
     return Polished(hours, *best, int(open_to.sum()))
 
 
@@ -143,36 +176,66 @@ def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:
     return np.asarray(now.best - fixed > 1e-9 * work.frame.hour)
 
 
-def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies]) -> _Vertex:
-    """The programme of pieces and pools."""
-    p, at, hours = work.problem, work.frame, work.blocks.hours
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """What the programme chooses: pieces of open blocks, then pools of decided ones; each a share of all its hours."""
+
+    spread: csr_array  # (columns, A) hours of a whole column
+    gain: Floats  # (columns,)
+    one_each: coo_array  # (open blocks, columns) a block is given away once
+    decided: Rows  # blocks in pools
+    pool: Rows  # the pool of each
+    pieces: int
+
+
+def _columns(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies]) -> _Columns:
+    p, hours = work.problem, work.blocks.hours
     block, arc = work.pieces(open_to, seen)
     decided = np.setdiff1d(np.flatnonzero(choice >= 0), open_to, assume_unique=True)
     seats, pool = np.unique(p.queue[choice[decided]] * len(ROLES) + p.role[choice[decided]], return_inverse=True)
-    m, pools = len(block), len(seats)
+    m, total = len(block), len(block) + len(seats)
     column = np.concatenate([np.arange(m), m + pool])
     arcs = np.concatenate([arc, choice[decided]])
     amount = np.concatenate([hours[block], hours[decided]])
     bonus = np.concatenate([work.bonus(block, arc), work.bonus(decided, choice[decided])])
-    spread = csr_array(coo_array((amount, (column, arcs)), shape=(m + pools, p.arcs)))  # hours of a whole column
-    gain = total_by(column, amount * (p.gain[arcs] + bonus), m + pools)
-    cuts = cut_rows(p, work.cuts)
-    one_each = coo_array((np.ones(m), (np.searchsorted(open_to, block), np.arange(m))), shape=(len(open_to), m + pools))
+    owner = (np.searchsorted(open_to, block), np.arange(m))
+    return _Columns(
+        spread=csr_array(coo_array((amount, (column, arcs)), shape=(total, p.arcs))),
+        gain=total_by(column, amount * (p.gain[arcs] + bonus), total),
+        one_each=coo_array((np.ones(m), owner), shape=(len(open_to), total)),
+        decided=decided,
+        pool=pool,
+        pieces=m,
+    )
+
+
+def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], box: _Box) -> _Vertex:
+    """The programme of pieces and pools, and of what is bought and sold at the edges of the box."""
+    at, hours, cuts = work.frame, work.blocks.hours, cut_rows(work.problem, work.cuts)
+    col = _columns(work, choice, open_to, seen)
+    shared = vstack([(col.spread @ work.of_arc).T, cuts @ col.spread.T])
+    rows, chosen = shared.shape
+    trade, (low, high) = eye_array(rows), box.edges(at)
     money = at.hour * float(np.median(hours)) if len(hours) else 1.0
     found = linprog(
-        -gain / money,
-        A_ub=vstack([(spread @ work.of_arc).T, cuts @ spread.T, one_each], format="csr"),
+        -np.concatenate([col.gain, -high, low]) / money,
+        A_ub=block_array([[shared, -trade, trade], [col.one_each, None, None]], format="csr"),
         b_ub=np.concatenate([at.limit[at.on], np.zeros(len(work.cuts)), np.ones(len(open_to))]),
-        bounds=(0.0, 1.0),
+        bounds=np.column_stack([
+            np.zeros(chosen + 2 * rows), np.append(np.ones(chosen), np.full(2 * rows, np.inf)),
+        ]),
         method="highs-ds",
-    )
-    dual = np.maximum(-found.ineqlin.marginals, 0.0) * money
-    price = np.zeros(len(at.scale))
-    price[at.on] = dual[: len(at.on)]
-    share = found.x[m:]
+    )  # fmt: skip
+    share, bought, sold = np.split(found.x[col.pieces :], [chosen - col.pieces, chosen - col.pieces + rows])
+    dual, cut = np.split(np.maximum(-found.ineqlin.marginals[:rows], 0.0) * money, [len(at.on)])
+    held, cut_held = np.split(np.maximum(bought, sold) > TRADED, [len(at.on)])
+    price, all_held = np.zeros(len(at.scale)), np.zeros(len(at.scale), dtype=bool)
+    price[at.on], all_held[at.on] = dual, held
     return _Vertex(
-        hours=found.x @ spread,
+        hours=found.x[:chosen] @ col.spread,
         price=price / at.scale,
-        pairing=dual[len(at.on) : len(at.on) + len(work.cuts)] @ cuts,
-        loose=decided[share[pool] < WHOLE],
+        cut=cut,
+        loose=col.decided[share[col.pool] < WHOLE],
+        held=all_held,
+        cut_held=cut_held,
     )

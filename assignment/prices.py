@@ -36,7 +36,7 @@ from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.reply_map import Ground, reply_sums
 from assignment.rows import servable
 
-COLD, WARM = 0.2, 0.005  # ε at the start, as a share of the usual worth of an hour
+COLD = 0.2  # ε at the start, as a share of the usual worth of an hour
 SHARP = 2.05e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
 CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at the end, in ε² of the worth
@@ -129,27 +129,33 @@ def ground(problem: Problem, at: Frame) -> Ground:
 def find_prices(
     problem: Problem, *, start: Floats | None = None, sharp: float = SHARP, late: Callable[[], bool] = lambda: False
 ) -> Priced:
-    """Prices (n,) near the best bound, from nothing or warm from earlier prices (n,) of a similar problem.
+    """Prices (n,) near the best bound; from earlier prices (n,) of a similar problem none is better, and they are kept.
 
     `late` says when to stop early.
     """
     at = frame(problem)
-    everybody = blocks(problem)
-    path = _Path(at, at.start if start is None else np.maximum(start * at.scale, 1e-4 * at.start))
-    epsilon = (COLD if start is None else WARM) * at.hour
-    land = ground(problem, at)
+    everybody, land = blocks(problem), ground(problem, at)
     full = SmoothDual(at, land, everybody)
-    few = SmoothDual(at, land, _sample(problem, everybody)) if start is None else full
-    while True:
-        dual = few if epsilon > SAMPLE_ABOVE * at.hour else full
-        last = epsilon <= 1.05 * sharp * at.hour
-        path.centre(dual, epsilon, FINISHED if last else CENTRED)
-        if last or path.steps >= STEPS or late():
-            break
-        epsilon = max(epsilon * CALM, sharp * at.hour)
+    path = _Path(at, at.start if start is None else start * at.scale)
+    epsilon = sharp * at.hour
+    if start is None:
+        few = SmoothDual(at, land, _sample(problem, everybody))
+        epsilon = _follow(path, few, full, sharp, late)
     hours = np.zeros(problem.arcs)
     full.sums(path.price, epsilon, plan=hours)
     return Priced(path.price / at.scale, epsilon, hours, path.steps)
+
+
+def _follow(path: _Path, few: SmoothDual, full: SmoothDual, sharp: float, late: Callable[[], bool]) -> float:
+    """Down the path of falling ε, the ε at which it ends."""
+    hour = path.frame.hour
+    epsilon = COLD * hour
+    while True:
+        last = epsilon <= 1.05 * sharp * hour
+        path.centre(few if epsilon > SAMPLE_ABOVE * hour else full, epsilon, FINISHED if last else CENTRED)
+        if last or path.steps >= STEPS or late():
+            return epsilon
+        epsilon = max(epsilon * CALM, sharp * hour)
 
 
 class _Path:
@@ -194,7 +200,7 @@ class _Path:
 
     def _trust(self, length: float, kept: float) -> None:
         """Less damping where the quadratic model foretold the fall, more where it did not."""
-        if length == 1.0 and 0.5 < kept < 1.6:
+        if length == 1.0 and kept > 0.5:
             self.damp = max(self.damp / 5.0, DAMP_MIN)
         elif length < 0.5 or kept < 0.25:
             self.damp = min(4.0 * self.damp, 1.0)
@@ -205,15 +211,16 @@ class _Path:
     def _search(
         self, dual: SmoothDual, epsilon: float, tau: Floats, move: Floats, fall: float, now: float
     ) -> tuple[float, Sums]:
-        """The longest of 1, 0.4, 0.16 ... that lowers the merit enough, and the sums there."""
-        length = 1.0
+        """A step of at most 1 that lowers the merit enough, and the sums there; the slope says how much shorter."""
+        length, on = 1.0, self.frame.on
         for _ in range(12):
             trial = self.price.copy()
-            trial[self.frame.on] += length * move
+            trial[on] += length * move
             there = dual.sums(trial, epsilon)
             if self._merit(trial, there[0], tau) <= now - 1e-4 * length * fall:
                 break
-            length *= 0.4
+            slope = float(((self.frame.limit - there[1])[on] - tau / trial[on]) @ move)  # -fall at length 0
+            length *= float(np.clip(fall / max(fall + slope, 1e-300), 0.1, 0.7))
         return length, there
 
 

@@ -19,11 +19,11 @@ SPECK = 1e-9  # hours that are nobody's wish but the arithmetic's
 
 def repair(problem: Problem, hours: Floats) -> Floats:
     """(A,) hours, lowered until every rule holds."""
-    h = np.where(hours > SPECK, hours, 0.0)
-    h = _within_hours(problem, h)
-    h = _within_budget(problem, h)
-    h = _within_reviews(problem, h)
-    for cut in broken_pairings(problem, h):
+    h = within_limits(problem, hours)
+    broken = broken_pairings(problem, h)
+    if not broken:
+        return h
+    for cut in broken:
         at = np.flatnonzero(problem.queue == problem.queue[cut.arc[0]])
         roles = total_by(problem.expert[at], np.sign(h[at]), problem.experts)[problem.expert[at]]
         h[at[(roles > 1) & (problem.role[at] == PRODUCE)]] = 0.0
@@ -31,6 +31,12 @@ def repair(problem: Problem, hours: Floats) -> Floats:
     for cut in broken_pairings(problem, h):  # too few different reviewers for several reviews a unit
         h[(problem.queue == problem.queue[cut.arc[0]]) & (problem.role == PRODUCE)] = 0.0
     return h
+
+
+def within_limits(problem: Problem, hours: Floats) -> Floats:
+    """(A,) hours, lowered until every rule but the pairing holds."""
+    h = np.where(hours > SPECK, hours, 0.0)
+    return _within_reviews(problem, _within_budget(problem, _within_hours(problem, h)))
 
 
 def _factor(limit: Floats, used: Floats) -> Floats:

@@ -40,7 +40,7 @@ from scipy.sparse import vstack
 
 from assignment.arrays import Floats, total_by
 from assignment.pairing import Cut, broken_pairings
-from assignment.plan import Plan, Prices, bound, columns, weigh
+from assignment.plan import Plan, Prices, Status, bound, columns, weigh
 from assignment.problem import Problem
 from assignment.repair import repair
 from assignment.rows import coupling, cut_rows, hour_rows
@@ -48,6 +48,7 @@ from assignment.rows import coupling, cut_rows, hour_rows
 ROUNDS = 50  # of added rows, after which the pairing is repaired instead
 LARGE = 20_000  # arcs from which prices are found first
 GOAL = 1e-4  # gap at which a large plan is good enough
+EXACT = 1e-7  # gap of a plan by simplex, up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +68,36 @@ def solve(
     With `time_limit` (seconds) the best that was found in time, and its gap. `start`: prices of an earlier plan of a
     problem with the same queues, from which a large one is solved faster.
     """
+    if start is not None:
+        _refuse_other_queues(problem, start)
     if problem.arcs >= LARGE:
-        return _large(problem, start, goal, time_limit)
+        return _calm(problem, _large(problem, start, goal, time_limit), goal)
     answer = _small(problem, time_limit)
     if answer.finished:
-        return _planned(problem, answer.hours, [answer.prices], finished=True)
-    return _large(problem, start, goal, 0.0)
+        return _calm(problem, _planned(problem, answer.hours, answer.prices, "optimal"), EXACT)
+    return _calm(problem, _large(problem, start, goal, 0.0), goal)
+
+
+def _calm(problem: Problem, plan: Plan, goal: float) -> Plan:
+    """Yesterday's plan itself, to the bit, where moving has a price and it is proven as good as the goal asks."""
+    if not problem.switching or not problem.before.any():
+        return plan
+    kept = problem.before
+    value, objective = weigh(problem, kept)
+    sound = np.allclose(repair(problem, kept), kept, rtol=1e-9, atol=1e-9)
+    if not sound or plan.bound - objective > max(goal * abs(plan.bound), plan.bound - plan.objective):
+        return plan
+    broken = np.maximum(problem.pinned - kept, 0.0)
+    return replace(plan, hours=kept.copy(), value=value, objective=objective, broken=broken)
+
+
+def _refuse_other_queues(problem: Problem, start: Prices) -> None:
+    sizes = (len(problem.queues), len(problem.queues.budget))
+    if (len(start.demand), len(start.budget)) != sizes:
+        raise ValueError(
+            f"start: prices of {len(start.demand)} queues and {len(start.budget)} budgets, but the problem has "
+            f"{sizes[0]} and {sizes[1]}. Maybe leave the start out: the queues have changed."
+        )
 
 
 def _small(problem: Problem, time_limit: float | None) -> _Answer:
@@ -94,30 +119,34 @@ def _large(problem: Problem, start: Prices | None, goal: float, time_limit: floa
     from assignment.prices import as_prices, find_prices, frame  # noqa: PLC0415
 
     end = np.inf if time_limit is None else monotonic() + time_limit
-    priced = find_prices(problem, start=None if start is None else start.shared, late=lambda: monotonic() > end)
-    soft = as_prices(problem, priced.price)
-    if monotonic() > end:
-        return _planned(problem, priced.hours, [soft], finished=False)
-    found = polish(problem, frame(problem), priced, goal=goal, late=lambda: monotonic() > end)
-    sharp = as_prices(problem, found.price, found.pairing)
-    plan = _planned(problem, found.hours, [soft, sharp], finished=True)
-    return replace(plan, status="optimal" if plan.gap <= goal else "time limit")
+
+    def late() -> bool:
+        return monotonic() > end
+
+    priced = find_prices(problem, start=None if start is None else start.shared, late=late)
+    if late():
+        return _planned(problem, priced.hours, as_prices(problem, priced.price), "time limit")
+    found = polish(problem, frame(problem), priced, goal=goal, late=late)
+    plan = _planned(problem, found.hours, as_prices(problem, found.price, found.pairing), "optimal")
+    if plan.gap <= goal:
+        return plan
+    if start is not None and not late():  # the prices were too far away
+        return _large(problem, None, goal, end - monotonic() if time_limit else None)
+    return replace(plan, status="time limit" if late() else "near optimal")
 
 
-def _planned(problem: Problem, raw: Floats, candidates: list[Prices], *, finished: bool) -> Plan:
-    """The plan that obeys every rule, with the prices that prove most."""
+def _planned(problem: Problem, raw: Floats, prices: Prices, status: Status) -> Plan:
+    """The plan that obeys every rule, with its proof."""
     hours = repair(problem, raw)
     value, objective = weigh(problem, hours)
-    bounds = [bound(problem, prices) for prices in candidates]
-    best = int(np.argmin(bounds))
     return Plan(
         hours=hours,
         value=value,
         objective=objective,
-        bound=bounds[best],
-        prices=candidates[best],
+        bound=bound(problem, prices),
+        prices=prices,
         broken=np.maximum(problem.pinned - hours, 0.0),
-        status="optimal" if finished else "time limit",
+        status=status,
     )
 
 

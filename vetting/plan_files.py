@@ -149,7 +149,7 @@ def as_table(account: Json) -> str:
     for row in sorted(account["hours"], key=lambda row: (-row["hours"], row["expert"], row["queue"])):
         second = f"{row['second']['role']} {row['second']['queue']}" if row["second"] else ""
         rows.writerow(
-            [row["expert"], row["queue"], row["role"], f"{row['hours']:.4f}", f"{row['acceptance']:.4f}",
+            [row["expert"], row["queue"], row["role"], f"{row['hours']:.12g}", f"{row['acceptance']:.4f}",
              f"{row['minutes']:.1f}", second, f"{row['moving_costs']:.2f}"]
         )  # fmt: skip
     return text.getvalue()

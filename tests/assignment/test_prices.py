@@ -137,3 +137,51 @@ def test_when_time_is_up_there_is_a_plan_with_its_gap():
     assert list(violations(problem, plan.hours)) == []
     assert plan.bound >= plan.objective
     assert np.isfinite(plan.gap)
+
+
+def test_unchanged_input_keeps_yesterdays_plan_to_the_bit():
+    problem = simulate_problem(np.random.default_rng(10), 800, 20, load=1.5)
+    plan = large(problem, goal=1e-4)
+    again = solve(replace(problem, before=plan.hours, switching=2.0))
+
+    assert (again.hours == plan.hours).all()
+    assert again.value == plan.value
+    assert again.gap <= 1e-4
+
+
+def test_a_warm_plan_needs_no_newton_step_and_falls_back_when_the_prices_are_far_away():
+    problem = simulate_problem(np.random.default_rng(5), 800, 20, load=1.5)
+    plan = large(problem, goal=1e-4)
+    far = replace(plan.prices, demand=50.0 * plan.prices.demand, review=0.0 * plan.prices.review)
+
+    assert find_prices(problem, start=plan.prices.shared).steps == 0
+    assert large(problem, far, 1e-4).gap <= 1e-4
+
+
+def test_prices_of_other_queues_are_refused():
+    plan = solve(small_problem(np.random.default_rng(1), 6, 3))
+
+    with pytest.raises(ValueError, match="the queues have changed"):
+        solve(small_problem(np.random.default_rng(1), 6, 4), start=plan.prices)
+
+
+def after_a_change(seed):
+    """(hours moved away, moved among people who did not change, forced, planned), and the share of value given up."""
+    problem = simulate_problem(np.random.default_rng(seed), 2500, 40, load=6.0)
+    plan = large(problem, goal=1e-4)
+    changed = change_some(np.random.default_rng(100 + seed), problem)
+    calm = replace(changed, before=plan.hours, switching=0.05 * float(np.median(problem.cost)))
+    free, new = large(changed, plan.prices, 1e-4), large(calm, plan.prices, 1e-4)
+    lost = np.maximum(plan.hours - new.hours, 0.0)
+    used = np.bincount(problem.expert, plan.hours, minlength=problem.experts)
+    same = (changed.hours == problem.hours).all(axis=1)[problem.expert]
+    forced = np.maximum(used - changed.hours[:, 0], 0.0).sum()
+    return lost.sum(), lost[same].sum(), forced, plan.hours.sum(), 1.0 - new.value / free.value
+
+
+def test_a_change_of_a_twentieth_moves_little_more_than_it_must():
+    moved, untouched, forced, planned, given_up = np.transpose([after_a_change(seed) for seed in range(6)])
+
+    assert moved.sum() <= 2.0 * forced.sum()
+    assert untouched.sum() <= 0.025 * planned.sum()
+    assert given_up.max() <= 1e-3
