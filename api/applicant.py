@@ -13,12 +13,13 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
+from api import conversation
 from api.auth import sign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, by_htmx, on_to, said_of, text_of, trouble
 from api.links import Invited, Mine, Running, not_ours
 from item_bank.schema import UnreadableResponseError
-from vetting import choice, programs, sitting
+from vetting import choice, interview, programs, sitting
 from vetting import scale as scales
 from vetting.aim import FEW_MINUTES
 from vetting.messages import RoleForm
@@ -132,6 +133,10 @@ def practice_page(
 def current(request: Request, db: WritingDB, ours: Ours, now: Now, token: str, mine: Running) -> Response:
     """The question that waits, the next one, the pause, or the end."""
     step = sitting.next_step(db, mine, ours.bank, now)
+    while isinstance(step, Question) and interview.is_interview(step, ours.bank):
+        if (shown := conversation.show(request, db, ours, now, token, step, minutes_left(mine, ours))) is not None:
+            return paused_page(request, ours, token, mine) if sitting.paused(mine) else shown
+        step = sitting.next_step(db, mine, ours.bank, now)  # that interview is over
     if isinstance(step, Ending):
         return on_to(request, f"/s/{token}/result")
     if sitting.paused(mine):
@@ -148,6 +153,8 @@ def answer(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
         sitting.pause(db, mine, away=True, now=now)
     elif mine.ending is None and question.answer is None:
         sitting.pause(db, mine, away=False, now=now)
+        if interview.is_interview(question, ours.bank):
+            return conversation.hear(request, db, ours, now, token, question, form, minutes_left(mine, ours))
         try:
             said = None if act == "skip" else said_of(form)
             sitting.answer(

@@ -29,8 +29,8 @@ from irt.model import Floats, Ints, Items, rated
 from irt.selection import Aim, hinge
 from irt.worth import NOWHERE, exact_fraction, outcomes, project
 
-OPENING = 0.5  # share of a criterion's discrimination that the answer to the opening alone gives
-LEFT = 0.4  # share of what lacks that one more question about the criterion leaves lacking
+OPENING = 0.35  # share of a criterion's discrimination that the answer to the opening alone gives
+LEFT = 0.2  # share of what lacks that one more question about the criterion leaves lacking
 
 
 def share(questions: Ints | int) -> Floats:

@@ -51,6 +51,7 @@ def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()
     return {
         "target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price,
         "content": {domain: asks.model_dump() for domain, asks in form.content.items()},
+        "interview": form.interview_minutes,
     }  # fmt: skip
 
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from irt.belief import Posterior, solve
+from irt.belief import Belief, Posterior, solve
 from irt.model import Floats
 from irt.selection import Aim, Pool, Scan, falls, hinge, scan
 from irt.timing import Pace, expected_minutes, pace
 from irt.verdict import Knowledge
 from item_bank.load import Bank
-from vetting import content, evidence
+from vetting import content, evidence, probing
 from vetting.aim import looks_at, read_aim, read_content, wished
 from vetting.content import Mask
+from vetting.probing import Offer, Room
 from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
 
@@ -36,6 +37,7 @@ class State:
     """Where a sitting stands, derived from its facts."""
 
     posterior: Posterior
+    belief: Belief  # as narrow as interviews that wait for their grades will probably make it
     pace: Pace
     answered: int  # questions of this sitting
     minutes: float  # spent on answered questions
@@ -44,6 +46,8 @@ class State:
     allowed: Mask  # (I,) items that may be asked next
     owed: Mask  # (I,) items of a domain of which the role wants more questions
     expected: Floats  # (I,) minutes each would take this person
+    room: Room  # for interviews
+    asked: list[Question]  # of this person
 
     def pool(self, scale: Scale) -> Pool:
         return Pool(scale.parameters, scale.blur, self.expected)
@@ -55,17 +59,22 @@ def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = N
     earlier = [other for other in sitting.applicant.sittings if other.at <= sitting.at]
     papers = [paper for paper in sitting.applicant.certificates if paper.at <= sitting.at]
     posterior = solve(scale.population, evidence.gather(earlier, papers, scale, sitting.at, until))
-    answers = [one.answer for one in asked_of([sitting], before) if one.answer is not None]
+    mine, asked = asked_of([sitting], before), asked_of(sitting.applicant.sittings, before)
+    known = scale.items.position
+    answers = [one.answer for one in mine if one.answer is not None and one.item_id in known]
     rows = scale.items.rows(answer.question.item_id for answer in answers)
     taken = np.array([answer.seconds / 60 for answer in answers])
     person = pace(np.log(np.maximum(taken, 1e-3)), scale.intensity[rows])
     expected = expected_minutes(scale.intensity, person, spread=scale.sd_intensity)
     minutes = float(np.minimum(taken, LONGEST_ABSENCE * np.exp(scale.intensity[rows])).sum())
+    minutes += probing.spent(mine, scale)
     left = max(0.0, sitting.aim["minutes"] * sitting.extra_time - minutes)
     open_items = allowed(sitting, scale, bank, before) & looks_at(scale, wished(sitting.aim))
     suits = content.fit(read_content(sitting.aim), scale, bank, rows, open_items, expected, left)
     return State(
-        posterior, person, len(rows), minutes, left, read_aim(sitting.aim, scale), suits.may, suits.owed, expected
+        posterior, probing.expected_belief(posterior.belief, asked_of(earlier, before), scale, until), person,
+        len(rows) + len(probing.finished(mine, scale)), minutes, left, read_aim(sitting.aim, scale), suits.may,
+        suits.owed, expected, probing.room(sitting, mine, minutes, scale), asked,
     )  # fmt: skip
 
 
@@ -92,26 +101,49 @@ def allowed(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """The next item and why it is this one."""
+    """The next item or probe and why it is this one."""
 
-    row: int
+    item_id: str
+    revision: int
     why: Json
 
 
+@dataclass(frozen=True, eq=False)
+class Options:
+    """Items and probes that could come next, the best of each kind first."""
+
+    chances: Scan
+    offers: list[Offer]
+
+    def rates(self) -> list[float]:
+        """Value of a minute of the best of each kind."""
+        return [float(self.chances.rate[row]) for row in self.chances.order[:1]] + [one.rate for one in self.offers[:1]]
+
+
 def choose(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = None) -> Chosen | str:
-    """The best next item, or in words why there is none."""
+    """The best next item or probe, or in words why there is none."""
     state = look(sitting, scale, bank, before)
-    chances = scan(state.posterior.belief, state.pool(scale), state.aim, state.allowed)
-    reason = enough(sitting, state, scale, chances)
+    found = options(sitting, state, scale, bank)
+    reason = enough(sitting, state, scale, found)
     owed = reason is not None and state.owed.any()
     if owed:  # all is known that was asked for, but the content is not complete
-        chances = scan(state.posterior.belief, state.pool(scale), Knowledge(), state.owed)
-    if len(chances.order) and (reason is None or owed):
-        best = int(chances.order[0])
-        if state.expected[best] > OVERRUN * state.left:
+        found = Options(scan(state.belief, state.pool(scale), Knowledge(), state.owed), [])
+    ranked = runners_up(state, scale, found)
+    if ranked and (reason is None or owed):
+        if ranked[0]["minutes"] > OVERRUN * state.left:
             return "minutes spent"
-        return Chosen(best, explain(state, scale, chances))
+        return chosen(ranked, state, scale, found)
     return reason or "no question left that would tell us more"
+
+
+def options(sitting: Sitting, state: State, scale: Scale, bank: Bank) -> Options:
+    """What could come next. All compete by value per minute; but minutes given to interviews are kept for them."""
+    offers = probing.offers(
+        sitting, state.asked, state.belief, state.aim, state.pace, scale, bank, most=state.room.left
+    )
+    nothing = np.zeros_like(state.allowed)
+    may = nothing if offers and state.room.kept else state.allowed
+    return Options(scan(state.belief, state.pool(scale), state.aim, may), offers)
 
 
 def replay(sitting: Sitting, scale: Scale, bank: Bank) -> Iterator[tuple[Question, Chosen | str]]:
@@ -120,15 +152,17 @@ def replay(sitting: Sitting, scale: Scale, bank: Bank) -> Iterator[tuple[Questio
         yield question, choose(sitting, scale, bank, question)
 
 
-def enough(sitting: Sitting, state: State, scale: Scale, chances: Scan) -> str | None:
+def enough(sitting: Sitting, state: State, scale: Scale, found: Options) -> str | None:
     """The reason why no more need be known, or None."""
-    if hinge(state.posterior.sd**2, state.aim) == 0:
+    if hinge(np.diag(state.belief.cov), state.aim) == 0:
         return "precise"
     if decided(sitting, state, scale):
         return "decided"
-    if len(chances.order) == 0:
+    rates = found.rates()
+    if not rates:
         return "no question left that would tell us more"
-    return "not worth more minutes" if chances.rate[chances.order[0]] < sitting.aim["price"] else None
+    price = 0.0 if state.room.kept and found.offers else sitting.aim["price"]
+    return "not worth more minutes" if max(rates) < price else None
 
 
 def decided(sitting: Sitting, state: State, scale: Scale) -> bool:
@@ -141,19 +175,30 @@ def decided(sitting: Sitting, state: State, scale: Scale) -> bool:
     return not DECIDED < met < 1 - DECIDED
 
 
-def explain(state: State, scale: Scale, chances: Scan) -> Json:
-    """Why the best item was chosen: what it should tell, about which skills, and what came next."""
-    best = int(chances.order[0])
-    item = scale.parameters.rows(np.array([best]))
-    shares = falls(state.posterior.belief.cov, item, chances.shrink[[best]], state.aim)[0]
-    tells = {scale.skills.ids[d]: float(shares[d]) for d in np.argsort(-shares)[:4] if shares[d] > 1e-6}
-    return {
-        "gain": float(chances.gain[best]),
-        "minutes": float(state.expected[best]),
-        "information": float(chances.information[best]),
-        "skills": tells,
-        "runners_up": [
-            {"item": scale.items.ids[row], "gain": float(chances.gain[row]), "minutes": float(state.expected[row])}
-            for row in chances.order[1 : 1 + RUNNERS_UP]
-        ],
-    }
+def chosen(ranked: list[Json], state: State, scale: Scale, found: Options) -> Chosen:
+    """The first of the ranked, with what it should tell, about which skills, and what came next."""
+    key, probes = ranked[0]["item"], scale.probes
+    if key in probes.ids.position:
+        revision, information = int(probes.revision[probes.ids.position[key]]), 0.0
+        tells = probing.tells(found.offers[0], state.belief, state.aim, scale)
+    else:
+        row = scale.items.position[key]
+        revision, information = int(scale.revision[row]), float(found.chances.information[row])
+        item, shrink = scale.parameters.rows(np.array([row])), found.chances.shrink[[row]]
+        shares = falls(state.belief.cov, item, shrink, state.aim)[0]
+        tells = {scale.skills.ids[d]: float(shares[d]) for d in np.argsort(-shares)[:4] if shares[d] > 1e-6}
+    why = {"gain": ranked[0]["gain"], "minutes": ranked[0]["minutes"], "information": information, "skills": tells}
+    return Chosen(key, revision, why | {"runners_up": ranked[1 : 1 + RUNNERS_UP]})
+
+
+def runners_up(state: State, scale: Scale, found: Options) -> list[Json]:
+    """Items and probes together, best value per minute first."""
+    ids, gain, minutes = scale.items.ids, found.chances.gain, state.expected
+    ranked: list[Json] = [
+        {"item": ids[row], "gain": float(gain[row]), "minutes": float(minutes[row])}
+        for row in found.chances.order[: 1 + RUNNERS_UP]
+    ]
+    ranked += [
+        {"item": one.probe.id, "gain": one.gain, "minutes": one.minutes} for one in found.offers[: 1 + RUNNERS_UP]
+    ]
+    return sorted(ranked, key=lambda one: -one["gain"] / one["minutes"])

@@ -48,7 +48,7 @@ def related(bank: Bank) -> Related:
 
 def read_related(bank: Bank) -> Related:
     ids = Axis.of("items and probes", [*bank.items, *bank.probes])
-    names = [item.family for item in bank.items.values()] + [None] * len(bank.probes)
+    names = [one.family for one in (*bank.items.values(), *bank.probes.values())]
     number = {name: row for row, name in enumerate(sorted({name for name in names if name}))}
     pairs = [
         (ids.position[key], ids.position[enemy])

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import selectinload
 
 from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
-from irt.conversation import share
-from irt.model import Items, rated
+from irt.conversation import Criteria
+from irt.model import Ints, Items, rated
 from vetting import panel
 from vetting.panel import Reading
 from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
@@ -85,13 +85,20 @@ def interviews(sittings: Iterable[Sitting], scale: Scale) -> Iterator[Answer]:
 
 def judged(sittings: Iterable[Sitting], scale: Scale, until: datetime | None = None) -> list[Verdict]:
     """Verdicts on interviews that count, or did at a moment."""
+    return [one for answer in interviews(sittings, scale) for one in verdicts_on(answer.question, scale, until)]
+
+
+def verdicts_on(question: Question, scale: Scale, until: datetime | None = None) -> list[Verdict]:
+    """Verdicts on one interview that count, criterion by criterion."""
+    answer, asked = question.answer, asked_about(question)
+    if answer is None:
+        return []
+    grades = given(answer, until)
     return [
         Verdict(answer, int(row), grade, reading, asked[criterion])
-        for answer in interviews(sittings, scale)
-        for asked in [asked_about(answer.question)]
-        for row in scale.probes.of(answer.question.item_id)
-        for criterion in [scale.probes.criteria.ids[row].partition(":")[2]]
-        for grade, reading in panel.counted([g for g in given(answer, until) if g.criterion == criterion], scale.raters)
+        for row in scale.probes.of(question.item_id)
+        for criterion in [scale.probes.criterion(row)]
+        for grade, reading in panel.counted([one for one in grades if one.criterion == criterion], scale.raters)
     ]
 
 
@@ -134,30 +141,30 @@ def answered(sittings: Iterable[Sitting], scale: Scale, until: datetime | None =
     return answers(scale.parameters.rows(rows), level, scale.blur[rows])
 
 
-def talked(verdicts: list[Verdict], scale: Scale) -> Evidence:
-    """Criteria as their raters read them; all of one answer share its effect.
+def as_read(scale: Scale, rows: Ints, read: Sequence[Reading]) -> Criteria:
+    """Criteria as their raters read them after a full conversation.
 
-    A rater of discrimination φ and severity ρ reads σ(φ (s + d_k - ρ |a|)) after a full conversation, and with the
-    share h of φ after a short one (irt.conversation). What is not known of φ and ρ widens the blur.
+    A rater of discrimination φ and severity ρ reads σ(φ (s + d_k - ρ |a|)); what is not known of φ and ρ widens the
+    blur, and what the answer's criteria share is read as sharply as the rest.
     """
-    rows = np.array([verdict.row for verdict in verdicts], dtype=np.int64)
     own = scale.probes.parameters.rows(rows)
-    read = [verdict.reading for verdict in verdicts]
     steep = np.linalg.norm(own.slope, axis=1)
-    full = np.array([one.discrimination for one in read])
-    sharp = full * share(np.array([verdict.questions for verdict in verdicts], dtype=np.int64))
-    doubt = np.array([one.sd_severity for one in read]) * steep
-    slack = np.array([one.sd_log_discrimination for one in read]) * steep
+    sharp = np.array([one.discrimination for one in read])
+    severity = np.array([one.severity for one in read])
+    doubt = np.array([one.sd_severity**2 + one.sd_log_discrimination**2 for one in read])
+    blur = sharp**2 * (scale.probes.blur[rows] + doubt * steep**2)
+    return Criteria(rated(own, sharp, severity * steep), blur, sharp * scale.probes.effect[rows])
+
+
+def talked(verdicts: list[Verdict], scale: Scale) -> Evidence:
+    """Verdicts on interviews; all of one answer share its effect."""
+    rows = np.array([verdict.row for verdict in verdicts], dtype=np.int64)
+    asked = np.array([verdict.questions for verdict in verdicts], dtype=np.int64)
+    seen = as_read(scale, rows, [verdict.reading for verdict in verdicts]).after(asked)
+    level = np.array([verdict.grade.level for verdict in verdicts], dtype=np.int64)
     n = len(verdicts)
-    return Evidence(
-        items=rated(own, sharp, np.array([one.severity for one in read]) * steep),
-        level=np.array([verdict.grade.level for verdict in verdicts], dtype=np.int64),
-        value=np.zeros(n),
-        variance=np.ones(n),
-        blur=sharp**2 * (scale.probes.blur[rows] + doubt**2 + slack**2),
-        cluster=np.array([verdict.answer.id for verdict in verdicts], dtype=np.int64),
-        effect=sharp * scale.probes.effect[rows],
-    )
+    cluster = np.array([verdict.answer.id for verdict in verdicts], dtype=np.int64)
+    return Evidence(seen.items, level, np.zeros(n), np.ones(n), seen.blur, cluster, seen.effect)
 
 
 def certified(certificates: Iterable[Certificate], scale: Scale, now: datetime) -> Evidence:

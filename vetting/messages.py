@@ -48,6 +48,7 @@ class RoleForm(Message):
     about: Annotated[str, Field(max_length=2000)] = ""
     skills: Annotated[dict[str, RoleSkill], Field(min_length=1)]
     minutes: Annotated[float, Field(ge=3, le=240)] = 30.0
+    interview_minutes: Annotated[float, Field(ge=0, le=240)] = 0.0  # of these, at most so many in interviews
     price: Annotated[float, Field(ge=0, le=1)] = (
         0.004  # least value of a minute: see irt.selection, in the hinge's units
     )

@@ -84,6 +84,10 @@ class Probes:
         """Rows of a probe's criteria."""
         return np.flatnonzero(self.probe == self.ids.position[probe])
 
+    def criterion(self, row: int) -> str:
+        """The criterion's own name within its probe."""
+        return self.criteria.ids[row].partition(":")[2]
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:

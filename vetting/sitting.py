@@ -111,8 +111,8 @@ def next_step(db: Session, sitting: Sitting, bank: Bank, now: datetime) -> Quest
     if isinstance(chosen, str):
         return end(db, sitting, chosen, now)
     question = Question(
-        at=now, sitting=sitting, number=len(sitting.questions) + 1, item_id=scale.items.ids[chosen.row],
-        revision=int(scale.revision[chosen.row]), why=chosen.why,
+        at=now, sitting=sitting, number=len(sitting.questions) + 1, item_id=chosen.item_id,
+        revision=chosen.revision, why=chosen.why,
     )  # fmt: skip
     db.add(question)
     db.flush()

@@ -1,0 +1,220 @@
+"""What an interview would be worth beside the items: which probe, and which further question of a running one.
+
+Nobody has graded an answer when the next question is chosen. So a probe is worth what its criteria may be expected to
+tell of a typical grader (irt.conversation), and interviews that still wait for their grades are foreseen the same way:
+the belief keeps its mean and is as narrow as they will probably make it, so that nothing is asked twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+
+from irt.belief import Belief
+from irt.conversation import Criteria, foreseen, worth, worth_of_asking
+from irt.model import Floats, Ints
+from irt.selection import Aim
+from irt.timing import Pace, expected_minutes
+from item_bank.load import Bank
+from item_bank.probe import FollowUp, Probe
+from vetting import content, evidence
+from vetting.aim import wished
+from vetting.panel import EXPECTED
+from vetting.records import Pause, Question, Sitting
+from vetting.scale import Scale
+
+TELLING = 4  # skills named in the reasons for a probe
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """A probe that could be asked next."""
+
+    probe: Probe
+    gain: float
+    minutes: float
+    least: float  # minutes of its opening and one more question
+
+    @property
+    def rate(self) -> float:
+        return self.gain / self.minutes
+
+
+@dataclass(frozen=True)
+class Further:
+    """A further question that could be asked next in a running interview."""
+
+    follow_up: FollowUp
+    gain: float
+    minutes: float
+
+    @property
+    def rate(self) -> float:
+        return self.gain / self.minutes
+
+
+def criteria_of(scale: Scale, rows: Ints) -> Criteria:
+    """Criteria as whoever will grade them may be expected to read them."""
+    return evidence.as_read(scale, rows, [EXPECTED] * len(rows))
+
+
+def expected_belief(belief: Belief, asked: Iterable[Question], scale: Scale, until: datetime | None = None) -> Belief:
+    """The belief with what finished interviews will tell once they are graded; of a moment, if one is named."""
+    for question in finished(asked, scale):
+        belief = so_far(question, belief, scale, until)
+    return belief
+
+
+def finished(asked: Iterable[Question], scale: Scale) -> list[Question]:
+    """Finished interviews among some questions, in the wording that the scale knows."""
+    place, revision = scale.probes.ids.position, scale.probes.revision
+    return [
+        one for one in asked
+        if one.answer is not None and one.item_id in place and revision[place[one.item_id]] == one.revision
+    ]  # fmt: skip
+
+
+def so_far(question: Question, belief: Belief, scale: Scale, until: datetime | None = None) -> Belief:
+    """The belief with what was said to one probe up to now, once it is graded."""
+    rows = waiting(question, scale, until)
+    return foreseen(belief, criteria_of(scale, rows).after(questions(question, scale, rows))) if len(rows) else belief
+
+
+def waiting(question: Question, scale: Scale, until: datetime | None = None) -> Ints:
+    """Rows of a probe's criteria that no counted grade has reached."""
+    graded = {verdict.row for verdict in evidence.verdicts_on(question, scale, until)}
+    return np.array([row for row in scale.probes.of(question.item_id) if row not in graded], dtype=np.int64)
+
+
+def questions(question: Question, scale: Scale, rows: Ints) -> Ints:
+    """How many further questions about each criterion were answered."""
+    asked = evidence.asked_about(question)
+    return np.array([asked[scale.probes.criterion(row)] for row in rows], dtype=np.int64)
+
+
+# -- a new interview -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Room:
+    """Minutes that a sitting has for interviews."""
+
+    left: float
+    kept: bool  # nothing but these minutes is left
+
+
+def room(sitting: Sitting, asked: Iterable[Question], minutes: float, scale: Scale) -> Room:
+    """What is left of the minutes that a role gives to interviews, so many minutes into the sitting."""
+    given, talked = float(sitting.aim.get("interview", 0.0)) * sitting.extra_time, spent(asked, scale)
+    left = given - talked
+    return Room(left, left > 0 and minutes - talked >= sitting.aim["minutes"] * sitting.extra_time - given)
+
+
+def spent(asked: Iterable[Question], scale: Scale) -> float:
+    """Minutes in interviews, a running one included."""
+    return sum(
+        (question.answer.seconds if question.answer is not None else thinking(question)) / 60
+        for question in asked
+        if question.item_id in scale.probes.ids.position
+    )
+
+
+def offers(
+    sitting: Sitting, asked: Iterable[Question], belief: Belief, aim: Aim, person: Pace, scale: Scale, bank: Bank,
+    most: float,
+) -> list[Offer]:  # fmt: skip
+    """Probes that may follow what was asked and begin within so many minutes, the most valuable minute first."""
+    if most <= 0:
+        return []
+    found = [offer_of(probe, belief, aim, person, scale) for probe in open_probes(sitting, asked, scale, bank)]
+    able = [offer for offer in found if offer.gain > 0 and offer.least <= most]
+    return sorted(able, key=lambda offer: (-offer.rate, offer.probe.id))
+
+
+def thinking(question: Question) -> float:
+    """Seconds between each thing asked and what was said to it, without pauses; a model's own time does not count."""
+    pauses = question.sitting.pauses
+    return sum(
+        between(pauses, asked.at, said.at)
+        for asked, said in pairwise(question.turns)
+        if (asked.who, said.who) == ("asks", "says")
+    )
+
+
+def between(pauses: Iterable[Pause], start: datetime, end: datetime) -> float:
+    """Seconds of a stretch of time without the pauses in it."""
+    seconds, here = 0.0, start
+    away = False
+    for pause in pauses:
+        at = min(max(pause.at, start), end)
+        if not away:
+            seconds += (at - here).total_seconds()
+        here, away = at, pause.away
+    return seconds if away else seconds + (end - here).total_seconds()
+
+
+def open_probes(sitting: Sitting, asked: Iterable[Question], scale: Scale, bank: Bank) -> Iterator[Probe]:
+    """Probes in the wording that the scale knows, not asked of this person and not given away by what was."""
+    free = content.unspoilt([question.item_id for question in asked], bank)
+    wanted, probes = set(wished(sitting.aim)), scale.probes
+    for key, probe in bank.probes.items():
+        place = probes.ids.position.get(key)
+        known = place is not None and probe.revision == probes.revision[place]
+        if known and free[key] and key not in sitting.closed_items and wanted & set(probe.skills):
+            yield probe
+
+
+def offer_of(probe: Probe, belief: Belief, aim: Aim, person: Pace, scale: Scale) -> Offer:
+    """What a probe is worth: its opening alone, or with one question about each criterion, whichever pays better."""
+    rows = scale.probes.of(probe.id)
+    criteria = criteria_of(scale, rows)
+    opening, follow_up = minutes_of(probe, person, scale)
+    bare = np.zeros(len(rows), dtype=np.int64)
+    plans = [(bare, opening), (bare + 1, opening + len(rows) * follow_up)]
+    worths = [(worth(belief, criteria.after(asked), aim), minutes) for asked, minutes in plans]
+    gain, minutes = max(worths, key=lambda plan: plan[0] / plan[1])
+    return Offer(probe, gain, minutes, opening + follow_up)
+
+
+def minutes_of(probe: Probe, person: Pace, scale: Scale) -> tuple[float, float]:
+    """Expected minutes of the opening, and of each further question, for this person."""
+    row = scale.probes.ids.position[probe.id]
+    logs = np.array([scale.probes.opening[row], scale.probes.follow_up[row]])
+    opening, follow_up = expected_minutes(logs, person, spread=float(scale.probes.sd_intensity[row]))
+    return float(opening), float(follow_up)
+
+
+def tells(offer: Offer, belief: Belief, aim: Aim, scale: Scale) -> dict[str, float]:
+    """The skills a probe should tell most about, and how far each falls towards its target."""
+    rows = scale.probes.of(offer.probe.id)
+    after = foreseen(belief, criteria_of(scale, rows).after(np.ones(len(rows), dtype=np.int64)))
+
+    def above(one: Belief) -> Floats:
+        return 0.5 * aim.weight * np.log(np.maximum(1.0, np.diag(one.cov) / aim.target**2))
+
+    falls = above(belief) - above(after)
+    return {scale.skills.ids[d]: float(falls[d]) for d in np.argsort(-falls)[:TELLING] if falls[d] > 1e-6}
+
+
+# -- within a running one --------------------------------------------------------------------------
+
+
+def further(
+    question: Question, probe: Probe, told: set[str], belief: Belief, aim: Aim, person: Pace, scale: Scale
+) -> list[Further]:
+    """Further questions that may be put now, the most valuable minute first."""
+    rows = scale.probes.of(probe.id)
+    criteria, asked = criteria_of(scale, rows), questions(question, scale, rows)
+    names = [scale.probes.criterion(int(row)) for row in rows]
+    put = {turn.move["id"] for turn in question.turns if turn.move.get("kind") == "follow_up"}
+    _, minutes = minutes_of(probe, person, scale)
+    found = [
+        Further(one, worth_of_asking(belief, criteria, aim, asked, names.index(one.criterion), one.apart), minutes)
+        for one in probe.follow_ups
+        if one.id not in put and told.issuperset(one.needs) and one.criterion in names
+    ]
+    return sorted(found, key=lambda one: (-one.gain, one.follow_up.id))
