@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
+from api import views
 from api.deps import House, page
 from api.forms import by_htmx, number_of, text_of, trouble
 from item_bank.schema import UnreadableResponseError
@@ -22,15 +22,6 @@ from vetting.interview import Move
 from vetting.records import Question, Turn
 
 router = APIRouter()
-
-
-@dataclass(frozen=True)
-class Said:
-    """One line of a transcript."""
-
-    who: str
-    text: str
-    kind: str
 
 
 def show(
@@ -73,7 +64,7 @@ def conversation_page(
         "subject": question.sitting.invitation.role.name, "asked": {"id": question.id, "number": question.number},
         "probe": probe, "request_id": uuid4().hex, "action": f"/s/{token}", "left": left, "said": said,
         "errors": list(errors), "turn": standing.number,
-        "before": transcript(question, but=[standing, current]),
+        "before": views.transcript(question, but=[standing, current]),
         "current": current.text if current else "",
         "told": standing.text if standing.move["kind"] == "fact" else "",
         "opening": current is not None and current.move["kind"] == "opening",
@@ -82,8 +73,3 @@ def conversation_page(
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200
     fragment = "applicant/_conversation.html" if by_htmx(request) else "applicant/conversation.html"
     return page(request, fragment, context, status)
-
-
-def transcript(question: Question, but: Sequence[Turn | None] = ()) -> list[Said]:
-    """The conversation in order, without what stands elsewhere on the page."""
-    return [Said(turn.who, turn.text, turn.move.get("kind", "")) for turn in question.turns if turn not in but]

@@ -282,12 +282,13 @@ def evidence(
     role, said = role_or_404(db, number), db.get(Answer, answer)
     if said is None or said.question.sitting.applicant_id != person:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    item = ours.bank.items.get(said.question.item_id)
+    key = said.question.item_id
+    probe = ours.bank.probes.get(key)
     context = {
         **frame("recruiter", who, db, ours),
         "back_url": f"/recruiter/roles/{role.id}/people/{person}",
         "name": shown_name(said.question.sitting.applicant),
-        **views.answer(said, item, ours.bank),
+        **(views.talk(said, probe, ours.bank) if probe else views.answer(said, ours.bank.items.get(key), ours.bank)),
     }
     return page(request, "recruiter/answer.html", context)
 

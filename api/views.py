@@ -9,9 +9,10 @@ from typing import Any
 
 from irt.population import Population
 from item_bank.load import Bank
+from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
-from vetting.records import Answer, Decision, Json
+from vetting.records import Answer, Decision, Json, Question, Turn
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,38 @@ def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action:
     return OpenQuestion(f"{more.minutes:.0f} min on {name.lower()}", more.up, more.down, action)
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of an interview's transcript."""
+
+    who: str
+    text: str
+    kind: str  # of what was asked: opening, follow_up, fact; of what was said: answer, ask, done, skip
+    on: datetime
+
+
+def transcript(question: Question, but: Sequence[Turn | None] = ()) -> list[Line]:
+    """A conversation in order, without what stands elsewhere on the page."""
+    return [
+        Line(turn.who, turn.text, str(turn.move.get("kind") or turn.move.get("act", "")), turn.at)
+        for turn in question.turns
+        if turn not in but
+    ]
+
+
+def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
+    """An interview as a recruiter reads it."""
+    whole = answer(said, None, bank)
+    return whole | {
+        "title": probe.title, "kind": "probe", "stem": probe.opening, "explanation": probe.explanation, "said": [],
+        "turns": transcript(said.question)[1:],
+        "grades": [
+            (f"{grade.rater} on {probe.criterion(grade.criterion).title}", grade.level, grade.because, grade.at)
+            for grade in said.grades
+        ],
+    }  # fmt: skip
+
+
 def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
     """An answer as a recruiter reads it; response fields in words where the item says what a letter stands for."""
     question = said.question
@@ -192,7 +225,8 @@ def in_text(part: str | Claim | Constraint) -> str:
 
 
 def title_of(item: str, bank: Bank) -> str:
-    return f"“{bank.items[item].title}”" if item in bank.items else item
+    known = bank.items.get(item) or bank.probes.get(item)
+    return f"“{known.title}”" if known else item
 
 
 def in_words(field: str, value: str | Sequence[str], item: Item | None) -> str:

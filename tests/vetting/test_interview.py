@@ -210,9 +210,8 @@ def test_an_ungraded_interview_narrows_what_is_foreseen_and_moves_nothing(db, ru
     graded(db, question, levels, rater="human:ada")
     after = choice.look(seat, scale, bank)
     assert len(probing.waiting(question, scale)) == 0
-    np.testing.assert_allclose(
-        np.diag(state.belief.cov)[aimed], after.posterior.sd[aimed] ** 2, rtol=0.1
-    )  # what was foreseen is about what came
+    came = after.posterior.sd[aimed] ** 2  # of one outcome among many: tests/irt/test_conversation.py has them all
+    np.testing.assert_allclose(np.diag(state.belief.cov)[aimed], came, rtol=0.3)
 
 
 def test_criteria_of_one_answer_share_its_effect_and_more_questions_sharpen_them(db, running, bank):

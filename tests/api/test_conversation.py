@@ -1,0 +1,113 @@
+"""An interview over HTTP, without scripts and without a model: the bank's own words ask, people will grade."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from tests.api.front import fields, hidden, running, text
+from tests.vetting.story import role_form
+from vetting import store
+from vetting.records import Answer, Question, Turn
+
+SKILLS = ("computing.python", "computing.algorithms")
+TALK = role_form(*SKILLS, minutes=30, interview_minutes=29.9)
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    with running(f"sqlite:///{tmp_path_factory.mktemp('talk') / 'assay.db'}") as made:
+        yield made
+
+
+@pytest.fixture
+def visitor(front):
+    with front.visitor() as client:
+        yield client
+
+
+def come_to_the_interview(front, client, form=TALK):
+    """The personal path and the page of the first probe."""
+    mine = front.begin(client, front.invite(form=form))
+    page = client.get(mine)
+    while not hidden(page.text, "turn"):
+        page = front.sit(client, mine, most=1)
+    return mine, page
+
+
+def send(client, mine, page, said, act="answer"):
+    form = fields(page.text) | {"turn": hidden(page.text, "turn")[0], "text": said, "act": act}
+    answer = client.post(mine, data=form)
+    return form, client.get(mine) if answer.status_code == 303 else answer
+
+
+def turns(front, number):
+    return front.facts(select(Turn.who, Turn.text).where(Turn.question_id == int(number)).order_by(Turn.number))
+
+
+def test_a_whole_interview_keeps_what_was_asked_and_said_and_then_goes_on(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    probe = front.house.bank.probes[front.facts(select(Question.item_id).where(Question.id == int(number)))[0][0]]
+    assert "Send" in page.text
+    assert probe.explanation[:40] not in page.text
+    said = []
+    while hidden(page.text, "question_id") == [number]:
+        words = f"My thought number {len(said) + 1}; <b>not bold</b>"
+        _, page = send(visitor, mine, page, words, act="answer" if len(said) < 3 else "done")
+        said.append(words)
+        if hidden(page.text, "question_id") == [number]:
+            assert "My thought number 1; &lt;b&gt;not bold&lt;/b&gt;" in page.text
+    kept = turns(front, number)
+    assert [row.text for row in kept if row.who == "says"] == said
+    assert next(row.text for row in kept if row.who == "asks") == probe.opening
+    assert front.facts(select(Answer.id).where(Answer.question_id == int(number)))
+    assert page.status_code == 200
+
+
+def test_the_same_form_sent_again_has_no_second_effect_and_the_page_shows_one_question(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    form, page = send(visitor, mine, page, "once")
+    for _ in range(3):
+        assert visitor.post(mine, data=form).status_code == 303
+    assert [row.text for row in turns(front, number) if row.who == "says"] == ["once"]
+    again = visitor.get(mine)
+    assert hidden(again.text, "turn") == hidden(page.text, "turn")
+    assert again.text.count('id="current"') == 1
+
+
+def test_an_empty_answer_is_mended_not_lost_and_a_fact_can_be_asked_for(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    _, empty = send(visitor, mine, page, "   ")
+    assert empty.status_code == 422
+    assert "Fill this in" in empty.text
+    if "Ask for a fact" in page.text:
+        _, told = send(visitor, mine, page, "Is the moon made of cheese?", act="ask")
+        assert "Make an assumption" in text(told.text)
+        assert hidden(told.text, "question_id") == [number]
+
+
+def test_a_pause_comes_back_to_the_same_turn(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    _, paused = send(visitor, mine, page, "", act="pause")
+    assert "The clock has stopped" in paused.text
+    visitor.post(f"{mine}/resume")
+    back = visitor.get(mine)
+    assert hidden(back.text, "turn") == hidden(page.text, "turn")
+
+
+def test_staff_read_the_transcript_behind_an_answer(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    send(visitor, mine, page, "I begin with the smallest case.", act="done")
+    with store.reading(front.house.engine) as db:
+        answer = db.scalars(select(Answer).where(Answer.question_id == int(number))).one()
+        seat = answer.question.sitting
+        url = f"/recruiter/roles/{seat.invitation.role_id}/people/{seat.applicant_id}/answers/{answer.id}"
+    with front.staff() as staff:
+        shown = staff.get(url)
+    assert shown.status_code == 200
+    assert "I begin with the smallest case." in shown.text
+    assert "waits for its grades" in text(shown.text)
