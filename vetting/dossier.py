@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 from scipy.special import ndtr
 
-from irt.belief import Belief, Posterior, solve
+from irt.belief import Belief, Evidence, Posterior, solve
 from irt.model import Floats, Ints
 from irt.selection import Aim, Pool, scan
 from irt.timing import Pace, expected_minutes, pace
@@ -17,7 +17,7 @@ from item_bank.load import Bank
 from vetting import evidence
 from vetting.choice import allowed
 from vetting.messages import RoleForm
-from vetting.records import Answer, Applicant, Grade
+from vetting.records import Answer, Applicant
 from vetting.scale import Scale
 
 NINETY = 1.6448536269514722  # normal quantile of a 90 % interval
@@ -111,6 +111,7 @@ def dossier(
     belief = posterior.belief
     rows, bars, share = role_columns(role, scale)
     pairs = evidence.graded(applicant.sittings, scale)
+    talks = list(evidence.interviews(applicant.sittings, scale))
     return Dossier(
         applicant=applicant,
         role=role,
@@ -119,18 +120,18 @@ def dossier(
         clears=belief.all_above(rows, bars),
         score=float(share @ belief.mean[rows]),
         score_sd=float(np.sqrt(share @ belief.cov[np.ix_(rows, rows)] @ share)),
-        skills=profile(posterior, role, scale, bank, pairs),
-        minutes=sum(answer.seconds for answer, _ in pairs) / 60,
-        answered=len(pairs),
+        skills=profile(posterior, role, scale, bank, [*(answer for answer, _ in pairs), *talks]),
+        minutes=sum(answer.seconds for answer in [*(answer for answer, _ in pairs), *talks]) / 60,
+        answered=len(pairs) + len(talks),
         finished=any(sitting.ending for sitting in applicant.sittings),
     )
 
 
 def profile(
-    posterior: Posterior, role: RoleForm, scale: Scale, bank: Bank, pairs: Sequence[tuple[Answer, Grade]]
+    posterior: Posterior, role: RoleForm, scale: Scale, bank: Bank, answers: Sequence[Answer]
 ) -> tuple[SkillView, ...]:
     """Every skill of the role, then every other skill that was asked about, each with its interval."""
-    asked = [skill for answer, _ in pairs for skill in bank_skills(answer, bank)]
+    asked = [skill for answer in answers for skill in bank_skills(answer, bank)]
     names = bank.tree.skills
     order = [skill for skill in role.skills if skill in scale.skills.position]
     order += [skill for skill in scale.skills.ids if skill in asked and skill not in order]
@@ -155,8 +156,9 @@ def profile(
 
 
 def bank_skills(answer: Answer, bank: Bank) -> tuple[str, ...]:
-    item = bank.items.get(answer.question.item_id)
-    return tuple(item.skills) if item else ()
+    key = answer.question.item_id
+    asked = bank.items.get(key) or bank.probes.get(key)
+    return tuple(asked.skills) if asked else ()
 
 
 def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, now: datetime) -> list[EvidenceView]:
@@ -188,7 +190,36 @@ def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, 
                 rater=grade.rater,
             )
         )
+    views += talks_of(applicant, everything, full, role, scale, bank)
     return sorted(views, key=lambda view: -abs(view.moved))
+
+
+def talks_of(
+    applicant: Applicant, everything: Evidence, full: float, role: RoleForm, scale: Scale, bank: Bank
+) -> list[EvidenceView]:
+    """Graded interviews, each with how far all its grades together moved the score."""
+    verdicts = evidence.judged(applicant.sittings, scale)
+    rows, _, share = role_columns(role, scale)
+    views = []
+    for answer in {verdict.answer.id: verdict.answer for verdict in verdicts}.values():
+        without = solve(scale.population, evidence.only(everything, everything.cluster != answer.id))
+        probe = bank.probes.get(answer.question.item_id)
+        mine = [verdict for verdict in verdicts if verdict.answer is answer]
+        views.append(
+            EvidenceView(
+                kind="interview",
+                title=probe.title if probe else answer.question.item_id,
+                level=sum(verdict.grade.level for verdict in mine),
+                most=sum(int(scale.probes.parameters.levels[verdict.row]) - 1 for verdict in mine),
+                at=answer.at,
+                skills=bank_skills(answer, bank),
+                moved=full - float(share @ without.mean[rows]),
+                minutes=answer.seconds / 60,
+                answer_id=answer.id,
+                rater=", ".join(sorted({verdict.grade.rater for verdict in mine})),
+            )
+        )
+    return views
 
 
 def more_minutes(person: Dossier, scale: Scale, bank: Bank, minutes: float = MORE_MINUTES) -> MoreMinutes | None:

@@ -12,6 +12,7 @@ from tests.conftest import NOON
 from tests.vetting.story import begin, role_form, say
 from vetting import choice, evidence, interview, probing, sitting
 from vetting import scale as scales
+from vetting.dossier import dossier, evidence_of
 from vetting.interview import Move
 from vetting.panel import KINDS, Reading, counted
 from vetting.records import Ending, Grade, Question, Turn
@@ -229,6 +230,19 @@ def test_criteria_of_one_answer_share_its_effect_and_more_questions_sharpen_them
     sharp = {one.id: share for one, share in zip(probe.criteria, steep / full, strict=True)}
     assert all(sharp[key] > 0.8 for key in about)
     assert all(sharp[key] < 0.5 for key in sharp.keys() - about)
+
+
+def test_a_dossier_names_the_interview_and_how_far_it_moved(db, running, bank):
+    seat, question, now = running
+    talk(db, question, bank, now)
+    probe = bank.probes[question.item_id]
+    graded(db, question, {one.id: len(one.levels) - 1 for one in probe.criteria})
+    scale, form = scales.of(seat.calibration), role_form(*SKILLS)
+    (piece,) = [one for one in evidence_of(seat.applicant, form, scale, bank, now) if one.kind == "interview"]
+    assert piece.title == probe.title
+    assert piece.level == piece.most == sum(len(one.levels) - 1 for one in probe.criteria)
+    assert piece.moved > 0
+    assert dossier(seat.applicant, form, scale, bank, 1, now).answered == len(seat.questions)
 
 
 def grades(*pairs):
