@@ -38,6 +38,8 @@ SHORT = 40  # passes over some of many persons
 SLACK = 2e-7  # share of the log-likelihood that a pass may lose: expectation propagation is not exact
 GRID = {1: 31, 2: 15, 3: 11}  # nodes a dimension of the exact integral
 LOOSE = 1.5  # standard error of a slope above which a fit says so
+ALIKE = 0.98  # correlation of two skills that are one
+VAGUE = 0.2  # standard error of a correlation above which a fit says so
 EXACT_WORK = 6e7  # answers times nodes a pass up to which the exact integral is used unasked
 
 Progress = Callable[[int, float], None]
@@ -52,6 +54,7 @@ class Fit:
     covariance: Floats  # (D', D') with unit variances, but for anchored skills
     slope_se: Floats  # (I', k)
     threshold_se: Floats  # (I', M) nan where no answers tell a threshold
+    covariance_se: Floats  # (D', D') nan where held, or where parameters were too many to be taken together
     item_covariance: Floats  # (I', k + M, k + M) of an item's slopes and thresholds
     log_likelihood: float  # marginal, of the answers to the fitted items
     method: str  # "quadrature" or "expectation propagation": how log_likelihood and the gradients were computed
@@ -214,6 +217,7 @@ def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
         covariance=at.cov,
         slope_se=se[:, :k],
         threshold_se=np.where(place >= 0, se[:, k:], np.nan),
+        covariance_se=known.covariance_se,
         item_covariance=covariance,
         log_likelihood=known.log_likelihood,
         method="quadrature" if nodes else "expectation propagation",
@@ -222,7 +226,12 @@ def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
         converged=climb.converged,
         kept_items=task.items,
         kept_skills=task.skills,
-        refused=task.refused + tuple(_runaways(task, at, se[:, :k])),
+        refused=(
+            *task.refused,
+            *_runaways(task, at, se[:, :k]),
+            *_alike(task, at, known.covariance_se),
+            *_unsettled(climb),
+        ),
         prior=climb.prior,
     )
 
@@ -256,3 +265,31 @@ def _runaways(task: Task, at: Parameters, se: Floats) -> list[Refused]:
             why = f"its slope is hardly told: {at.slope[i, t]:.2f} with standard error {se[i, t]:.2f}"
         notes.append(Refused("item", int(task.items[i]), f"{why}; it was kept. Maybe give a prior on items."))
     return notes
+
+
+def _alike(task: Task, at: Parameters, se: Floats) -> list[Refused]:
+    """Skills that stay in the fit although their correlation is 1, or is hardly told."""
+    notes = []
+    sd = np.sqrt(np.diag(at.cov))
+    for d, e in zip(*np.tril_indices(len(sd), -1), strict=True):
+        r, unsure = at.cov[d, e] / (sd[d] * sd[e]), se[d, e] / (sd[d] * sd[e])
+        this, other = int(task.skills[d]), int(task.skills[e])
+        if abs(r) > ALIKE:
+            why = f"it correlates {r:.3f} with skill {other}: the answers do not tell them apart; it was kept. "
+            notes.append(Refused("skill", this, f"{why}Maybe make them one skill.", other))
+        elif unsure > VAGUE:
+            why = f"its correlation with skill {other} is weakly identified: {r:.2f} with standard error {unsure:.2f}; "
+            notes.append(Refused("skill", this, f"{why}it was kept. Maybe add items that ask it alone.", other))
+    return notes
+
+
+def _unsettled(climb: _Climb) -> list[Refused]:
+    """Why a fit that never came to rest should not be believed."""
+    if climb.converged:
+        return []
+    slope = climb.at.slope[real_slopes(climb.at)]
+    low = float(np.linalg.eigvalsh(climb.at.cov)[0] / np.diag(climb.at.cov).mean())
+    told = f"{(slope < 0).sum()} of {len(slope)} slopes are negative, {(np.abs(slope) >= MAX_SLOPE - 1e-6).sum()} at "
+    told += f"their limit, and the correlations' least eigenvalue is {low:.3f}"
+    why = f"weakly identified: after {climb.passes} passes the estimates still move ({told}). "
+    return [Refused("fit", 0, f"{why}Maybe give a prior on items, or let items ask fewer skills.")]

@@ -26,13 +26,14 @@ Flags = NDArray[np.bool_]
 class Refused(NamedTuple):
     """Something left out of a fit or changed for it, and the reason."""
 
-    kind: str  # "item" or "skill"
+    kind: str  # "item", "skill" or, of all of it, "fit"
     index: int  # type: ignore[assignment] # its row or column in the design; a tuple's own index() is not used
-    why: str
+    why: str  # may name "skill {other}"
+    other: int = -1  # column of another skill that the reason is about
 
     @property
     def what(self) -> str:
-        return f"{self.kind} {self.index}"
+        return self.kind if self.kind == "fit" else f"{self.kind} {self.index}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,16 @@ def answers_from_rows(person: Ints, item: Ints, level: Ints, people: int, weight
         raise ValueError(
             f"answers_from_rows: person must be in 0..{people - 1}, but is {person.min()}..{person.max()}."
         )
+    if not len(person) == len(item) == len(level):
+        raise ValueError(
+            f"answers_from_rows: {len(person)} persons, {len(item)} items and {len(level)} levels; a row has one each."
+        )
+    broken = np.asarray(level) != np.asarray(np.floor(level))  # nan too
+    if broken.any():
+        raise ValueError(
+            f"answers_from_rows: row {first(broken)} is {level[first(broken)]}, not a level. "
+            "Maybe leave out what was not asked."
+        )
     order = np.argsort(person, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(person, minlength=people))]).astype(np.int64)
     ones = np.ones(people) if weight is None else np.asarray(weight, dtype=float)
@@ -106,7 +117,12 @@ def answers_from_rows(person: Ints, item: Ints, level: Ints, people: int, weight
 
 def answers_from_table(table: Floats | Ints, weight: Floats | None = None) -> Answers:
     """Answers from a wide table (P, I); nan or a negative level was not asked."""
-    asked = np.isfinite(table) & (table >= 0)
+    if (wild := np.isposinf(table)).any():
+        where = np.argwhere(wild)[0]
+        raise ValueError(
+            f"answers_from_table: person {where[0]}, item {where[1]} is infinite. Maybe nan was meant: not asked."
+        )
+    asked = ~np.isnan(table) & (table >= 0)
     level = np.where(asked, table, 0)
     if (level != np.round(level)).any():
         where = np.argwhere(level != np.round(level))[0]
@@ -277,7 +293,7 @@ def _poor_skills(asks: Flags, alive: Flags, *, correlated: bool, lone: int, pair
     np.fill_diagonal(own, 1)
     for d, e in np.argwhere((own == 0) & alive[:, None] & alive[None, :]):
         why = f"every item that asks it also asks skill {e}. Maybe add items of its own, or fix the correlations."
-        return [Refused("skill", int(d), why)]
+        return [Refused("skill", int(d), why, int(e))]
     return []
 
 

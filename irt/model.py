@@ -47,18 +47,17 @@ class Items:
             )
         if self.threshold.ndim != 2 or len(self.threshold) != rows or self.threshold.shape[1] == 0:
             raise ValueError(f"Items: threshold is {self.threshold.shape}, but must be ({rows}, M) with M >= 1.")
-        if not np.isfinite(self.slope).all() or np.isnan(self.threshold).any():
-            raise ValueError(
-                f"Items: row {first(~np.isfinite(self.slope).all(1))} has a slope or threshold that is nan."
-            )
+        wild = ~np.isfinite(self.slope).all(1) | np.isnan(self.threshold).any(1) | np.isposinf(self.threshold).any(1)
+        if wild.any():
+            raise ValueError(f"Items: row {first(wild)} has a slope or threshold that is nan or infinite.")
         if (self.skill < 0).any():
             raise ValueError("Items: a skill column is negative. Maybe padding was given as -1; use slope 0.")
         with np.errstate(invalid="ignore"):
             rising = (np.diff(self.threshold, axis=1) >= 0).any(1)  # -inf minus -inf is nan: not rising
         if rising.any() or not np.isfinite(self.threshold[:, 0]).all():
             raise ValueError(f"Items: thresholds of row {first(rising)} do not fall: {self.threshold[first(rising)]}.")
-        if ((self.guess < 0) | (self.guess >= 1)).any() or ((self.guess > 0) & (self.levels > 2)).any():
-            raise ValueError("Items: guess must be in [0, 1), and 0 for items with more than two levels.")
+        if not ((self.guess >= 0) & (self.guess < 1)).all() or ((self.guess > 0) & (self.levels > 2)).any():
+            raise ValueError("Items: guess must be a number in [0, 1), and 0 for items with more than two levels.")
 
     def __len__(self) -> int:
         return len(self.guess)

@@ -39,8 +39,10 @@ class ItemPrior:
     estimated: bool = True
 
     def __post_init__(self) -> None:
-        if not (self.slope_sd > 0 and self.threshold_sd > 0):
+        if not (0 < self.slope_sd < np.inf and 0 < self.threshold_sd < np.inf):
             raise ValueError(f"ItemPrior: sds are {self.slope_sd} and {self.threshold_sd}, but must be above 0.")
+        if not np.isfinite([self.log_slope, self.threshold]).all():
+            raise ValueError(f"ItemPrior: means are {self.log_slope} and {self.threshold}, but must be numbers.")
 
 
 def real_slopes(at: Parameters) -> Flags:

@@ -7,6 +7,7 @@ out is foreseen by Z = ∫ P(y | s) N(s; m, v) ds under the person's belief abou
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import rankdata
 
 from irt.design import Answers, Flags
 from irt.estep import Parameters, beliefs, foresee, no_sites, parameters, settle
@@ -44,6 +45,21 @@ def log_likelihood_held_out(items: Items, mean: Floats, cov: Floats, known: Answ
     return float(log_predictive(items, mean, cov, known, held_out).mean())
 
 
+def auc_held_out(items: Items, mean: Floats, cov: Floats, known: Answers, held_out: Answers) -> float | None:
+    """How well right is told from wrong, of answers held out to items of two levels; None where there are not both."""
+    two = held_out.where(items.levels[held_out.item] == 2)
+    right = Answers(two.start, two.item, np.ones_like(two.level), two.weight)
+    return auc(log_predictive(items, mean, cov, known, right), two.level == 1)
+
+
+def auc(foreseen: Floats, right: Flags) -> float | None:
+    """Area under the receiver's curve by ranks (Mann & Whitney, 1947); None if all answers are alike."""
+    yes, no = int(right.sum()), int((~right).sum())
+    if not yes or not no:
+        return None
+    return float((rankdata(foreseen)[right].sum() - yes * (yes + 1) / 2) / (yes * no))
+
+
 def split(answers: Answers, share: float, rng: np.random.Generator) -> tuple[Answers, Answers]:
     """Answers kept and held out at random; everyone stays in both."""
     out = rng.random(len(answers.item)) < share
@@ -60,9 +76,16 @@ def _together(known: Answers, held_out: Answers) -> tuple[Answers, Flags]:
 
 
 def _checked(items: Items, mean: Floats, cov: Floats, answers: Answers) -> Parameters:
+    if not (np.isfinite(mean).all() and np.isfinite(cov).all()):
+        raise ValueError("score: the population's mean or covariance holds nan or infinity.")
     at = parameters(items, mean, cov)
     if cov.shape != (len(mean), len(mean)) or at.skill.max(initial=0) >= len(mean):
         raise ValueError(f"score: mean {mean.shape}, cov {cov.shape} and items on skill {at.skill.max()} do not match.")
+    if not np.allclose(cov, cov.T) or np.linalg.eigvalsh(cov)[0] <= 0:
+        raise ValueError(
+            "score: the population's covariance must be symmetric and positive definite. "
+            "Maybe two skills have a correlation of 1: make them one skill."
+        )
     if len(answers.item):
         if answers.item.max() >= len(items):
             raise ValueError(f"score: item {answers.item.max()} was answered, but there are {len(items)} items.")

@@ -28,8 +28,8 @@ class Anchors:
 
 def chosen(correlation: Floats, skills: Ints) -> Floats:
     square = correlation.ndim == 2 and correlation.shape[0] == correlation.shape[1] > skills.max(initial=0)
-    if not square or not np.allclose(correlation, correlation.T):
-        raise ValueError(f"calibrate: correlation is {correlation.shape}, but must be a symmetric (D, D).")
+    if not square or not np.isfinite(correlation).all() or not np.allclose(correlation, correlation.T):
+        raise ValueError(f"calibrate: correlation is {correlation.shape}, but must be a symmetric (D, D) of numbers.")
     chosen = correlation[np.ix_(skills, skills)].astype(float)
     if not np.allclose(np.diag(chosen), 1) or np.linalg.eigvalsh(chosen)[0] <= 1e-8:
         raise ValueError(

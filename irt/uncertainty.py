@@ -31,6 +31,7 @@ class Uncertainty(NamedTuple):
     """Covariances of the items' parameters, and the log-likelihood found on the way."""
 
     item: Floats  # (I, p, p)
+    covariance_se: Floats  # (D, D) of the population's covariances; nan where held, or not taken together
     log_likelihood: float
     method: str
 
@@ -57,8 +58,13 @@ def uncertainty(
             table = _table(some, at, column, count, scores.answer, scores.population, rules)
             information += (table * some.weight[:, None]).T @ table
     _, curvature = prior_terms(at, prior)
-    item = _together(information, curvature, column) if whole else _apart(blocks + curvature, at, column)
-    return Uncertainty(item, total, "all parameters together" if whole else "item by item")
+    unknown = np.full(at.cov.shape, np.nan)
+    if not whole:
+        return Uncertainty(_apart(blocks + curvature, at, column), unknown, total, "item by item")
+    covariance = _together(information, curvature, column)
+    row, col = _population_columns(at, rules)
+    unknown[row, col] = unknown[col, row] = np.sqrt(np.maximum(np.diag(covariance)[count:], 0.0))
+    return Uncertainty(_blocks(covariance, column), unknown, total, "all parameters together")
 
 
 def _columns(at: Parameters, rules: Rules) -> tuple[Ints, int]:
@@ -96,10 +102,14 @@ def _table(
 
 
 def _together(information: Floats, curvature: Floats, column: Ints) -> Floats:
+    """Covariance of all free parameters, the items' prior curvature added."""
     for i in range(len(column)):
         real = column[i] >= 0
         information[np.ix_(column[i][real], column[i][real])] += curvature[i][np.ix_(real, real)]
-    covariance = np.linalg.inv(information + 1e-9 * np.trace(information) / len(information) * np.eye(len(information)))
+    return np.linalg.inv(information + 1e-9 * np.trace(information) / len(information) * np.eye(len(information)))
+
+
+def _blocks(covariance: Floats, column: Ints) -> Floats:
     chosen = np.maximum(column, 0)
     blocks = covariance[chosen[:, :, None], chosen[:, None, :]]
     real = column >= 0

@@ -11,13 +11,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from irt.calibration import Fit, calibrate
-from irt.design import Answers, Design
+from irt.design import Answers, Design, Refused
 from irt.model import Floats, Items
-from irt.scoring import log_likelihood_held_out, score, split
+from irt.mstep import ItemPrior
+from irt.scoring import auc_held_out, log_likelihood_held_out, score, split
 from vetting import tables
 from vetting.messages import faults
 from vetting.scale import Axis, parameters
 from vetting.tables import Item, Responses, TableFaultError
+
+FEWEST_PEOPLE = 50  # to fit items by likelihood alone
 
 Progress = Callable[[str, int, float], None]
 
@@ -115,27 +118,44 @@ def read_scale(file: Path) -> ScaleFile:
 
 def fit(
     items: Mapping[str, Item], responses: Responses, *, held_out: float = 0.0, seed: int = 1, independent: bool = False,
-    progress: Progress | None = None,
+    prior: bool = False, progress: Progress | None = None,
 ) -> ScaleFile:  # fmt: skip
     """Calibrate; with `held_out`, also say how well answers that were kept back are foretold."""
     answers, design, skills = tables.arrays(items, responses)
-    told = comparison(answers, design, held_out, seed, progress) if held_out else None
+    silent = refuse_few(answers, responses, prior=prior)
+    told = comparison(answers, design, held_out, seed, progress, prior=prior) if held_out else None
     fixed = np.eye(len(skills)) if independent else None
-    whole = calibrate(answers, design, correlation=fixed, progress=named(progress, "fit"))
-    return scale_file(whole, list(items), skills, told)
+    hold = ItemPrior() if prior else None
+    whole = calibrate(answers, design, correlation=fixed, prior=hold, progress=named(progress, "fit"))
+    found = scale_file(whole, list(items), skills, told)
+    return found.model_copy(update={"refused": [*found.refused, *silent]})
+
+
+def refuse_few(answers: Answers, responses: Responses, *, prior: bool) -> list[Refusal]:
+    """Too few people for items by likelihood alone are refused; people without answers are told."""
+    silent = int((np.diff(answers.start) == 0).sum())
+    people = len(answers) - silent
+    if people < FEWEST_PEOPLE and not prior:
+        raise TableFaultError(
+            f"{responses.file}: {people} people gave answers, but likelihood alone needs {FEWEST_PEOPLE} to place an "
+            "item: with fewer its slope runs away. Maybe --prior, which holds items near each other."
+        )
+    why = "gave no answer: they taught nothing, and are scored as the population."
+    return [Refusal(what=f"{silent} {'person' if silent == 1 else 'people'}", why=why)] if silent else []
 
 
 def comparison(
-    answers: Answers, design: Design, share: float, seed: int, progress: Progress | None
+    answers: Answers, design: Design, share: float, seed: int, progress: Progress | None, *, prior: bool = False
 ) -> dict[str, float | int]:
     """Mean log probability of each kept-back answer, with correlated and with independent skills."""
     known, kept_back = split(answers, share, np.random.default_rng(seed))
     told: dict[str, float | int] = {"share": share, "answers": len(kept_back.item), "seed": seed}
     for name, fixed in (("correlated", None), ("independent", np.eye(design.skills))):
-        one = calibrate(known, design, correlation=fixed, progress=named(progress, f"{name}, part"))
-        told[name] = log_likelihood_held_out(
-            one.items, one.mean, one.covariance, one.answers(known), one.answers(kept_back)
-        )
+        hold = ItemPrior() if prior else None
+        one = calibrate(known, design, correlation=fixed, prior=hold, progress=named(progress, f"{name}, part"))
+        parts = one.items, one.mean, one.covariance, one.answers(known), one.answers(kept_back)
+        told[name] = log_likelihood_held_out(*parts)
+        told |= {} if (area := auc_held_out(*parts)) is None else {f"auc_{name}": area}
     return told
 
 
@@ -150,19 +170,25 @@ def scale_file(
 ) -> ScaleFile:
     kept = [skills[k] for k in whole.kept_skills]
     rows = {items[row]: scale_item(whole, place, kept) for place, row in enumerate(whole.kept_items)}
-    names = {"item": items, "skill": skills}
     return ScaleFile(
         skills=kept,
         prior=Prior(mean=whole.mean.tolist(), covariance=whole.covariance.tolist()),
         items=rows,
         log_likelihood=whole.log_likelihood,
-        refused=[Refusal(what=f"{one.kind} {names[one.kind][one.index]}", why=one.why) for one in whole.refused],
+        refused=[refusal(one, items, skills) for one in whole.refused],
         fit={
             "method": whole.method, "se_method": whole.se_method, "iterations": whole.iterations,
             "converged": whole.converged,
         },
         held_out=told,
     )  # fmt: skip
+
+
+def refusal(one: Refused, items: Sequence[str], skills: Sequence[str]) -> Refusal:
+    """A reason with names in the place of numbers."""
+    names = {"item": items, "skill": skills}.get(one.kind)
+    why = one.why if one.other < 0 else one.why.replace(f"skill {one.other}", f"skill {skills[one.other]}")
+    return Refusal(what=f"{one.kind} {names[one.index]}" if names else one.kind, why=why)
 
 
 def scale_item(whole: Fit, place: int, skills: Sequence[str]) -> ScaleItem:

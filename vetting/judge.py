@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import false_discovery_control, norm, rankdata
+from scipy.stats import false_discovery_control, norm
 
 from irt import fit as checks
 from irt.design import Answers, Flags
 from irt.fit import Foreseen
 from irt.model import Floats, Items
-from irt.scoring import score
+from irt.scoring import auc, score
 from vetting.calibrate import ScaleFile, answered, on
 from vetting.groupings import Grouping
 from vetting.judgement import (
@@ -107,14 +107,6 @@ def area(whole: Case) -> float | None:
     two = whole.items.levels[whole.answers.item] == 2
     right = whole.answers.level[two] == 1
     return auc(whole.seen.expected[two], right)
-
-
-def auc(foreseen: Floats, right: Flags) -> float | None:
-    """Area under the receiver's curve by ranks (Mann & Whitney); none if all answers are alike."""
-    yes, no = int(right.sum()), int((~right).sum())
-    if not yes or not no:
-        return None
-    return float((rankdata(foreseen)[right].sum() - yes * (yes + 1) / 2) / (yes * no))
 
 
 # -- items, people, pairs --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -22,6 +22,16 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", prepare_sqlite)
         event.listen(engine, "begin", begin_sqlite)
     return engine
+
+
+def missing(engine: Engine) -> str | None:
+    """The address, without its password, if there is no database of ours at it; nothing is made there by asking."""
+    place = engine.url.database
+    if engine.dialect.name == "sqlite":
+        if not place or place == ":memory:" or place.startswith("file:"):
+            return None
+        return None if Path(place).is_file() and Path(place).stat().st_size else place
+    return None if inspect(engine).has_table("alembic_version") else engine.url.render_as_string()
 
 
 def prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

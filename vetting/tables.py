@@ -11,9 +11,11 @@ import csv
 import gzip
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from irt.model import Ints
 LONG = ("person", "item", "score")
 EMPTY = {"", "na", "nan", "null", "."}
 MOST_LEVELS = 50  # of an item
+ENOUGH = 5_000  # names to look for a near one among
 MANY = 20  # faults told before the rest is only counted
 
 
@@ -74,7 +77,7 @@ def header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
     if first is None:
         raise TableFaultError(f"{file}: is empty. Maybe the export failed: it needs a header line and rows.")
     names = first[1]
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise TableFaultError(f"{file}:{first[0]}: column {twice[0]!r} stands twice. Maybe rename one.")
     return names
 
@@ -186,13 +189,13 @@ def collect(file: Path, triples: Iterator[Triple], items: set[str]) -> Responses
     found: dict[tuple[int, int], tuple[int, int]] = {}
     faults: list[str] = []
     for line, person, item, score in triples:
-        p = people.setdefault(person, len(people))
-        if not item and not score:
+        if not item and not score and person:
+            people.setdefault(person, len(people))
             continue
         if fault := fault_of(person, item, score, items):
             faults.append(f"{file}:{line}: {fault}")
             continue
-        key = (p, rows.setdefault(item, len(rows)))
+        key = (people.setdefault(person, len(people)), rows.setdefault(item, len(rows)))
         if key in found:
             faults.append(
                 f"{file}:{line}: person {person!r} has item {item!r} already on line {found[key][1]}. "
@@ -219,7 +222,7 @@ def fault_of(person: str, item: str, score: str, items: set[str]) -> str | None:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, list(islice(known, ENOUGH)), n=1, cutoff=0.6)
     return f" Maybe {close[0]!r}." if close else ""
 
 
@@ -254,10 +257,11 @@ def levels_of(items: Mapping[str, Item], responses: Responses) -> Ints:
 def arrays(items: Mapping[str, Item], responses: Responses) -> tuple[Answers, Design, tuple[str, ...]]:
     """(answers, design, skills) for irt.calibration; rows in the order of `items`."""
     skills = tuple(dict.fromkeys(skill for item in items.values() for skill in item.skills))
+    column = {name: n for n, name in enumerate(skills)}
     loads = max(len(item.skills) for item in items.values())
     skill = np.full((len(items), loads), -1)
     for row, item in enumerate(items.values()):
-        skill[row, : len(item.skills)] = [skills.index(name) for name in item.skills]
+        skill[row, : len(item.skills)] = [column[name] for name in item.skills]
     guess = np.array([item.guess for item in items.values()])
     design = Design(len(skills), skill, levels_of(items, responses), guess)
     return answers_in(items, responses), design, skills

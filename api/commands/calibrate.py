@@ -20,6 +20,9 @@ Responses = Annotated[
 Ignore = Annotated[str, typer.Option(help="Columns of a wide table that are no items, separated by commas.")]
 
 
+TOLD = 20  # things left out or changed that are told; all of them are in SCALE.json
+
+
 def add_to(app: typer.Typer) -> None:
     app.command()(fit)
     app.command()(score)
@@ -35,6 +38,9 @@ def fit(
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Which answers are kept back.")] = 1,
     independent: Annotated[bool, typer.Option(help="Fix all correlations of skills at 0.")] = False,
+    prior: Annotated[
+        bool, typer.Option("--prior", help="Hold items near each other, as near as they are found to be.")
+    ] = False,
     ignore: Ignore = "",
     as_json: Json = False,
 ) -> None:
@@ -45,7 +51,7 @@ def fit(
     said = tables.read_responses(responses, known, ignore.split(","))
     with progress("calibrating") as step:
         found = calibrate.fit(
-            known, said, held_out=held_out, seed=seed, independent=independent,
+            known, said, held_out=held_out, seed=seed, independent=independent, prior=prior,
             progress=lambda name, number, change: step(f"{name}: pass {number}, change {change:.1e}"),
         )  # fmt: skip
     write(scale, found.model_dump_json(indent=1))
@@ -74,8 +80,15 @@ def tell(found: ScaleFile, people: int, answers: int, scale: Path) -> None:
             f"{told['answers']} answers kept back, mean log probability of each: "
             f"[bold]{told['correlated']:.4f}[/] with correlations, {told['independent']:.4f} with independent skills"
         )
-    for refused in found.refused:
-        notes.print(f"[yellow]left out[/] {refused.what}: {refused.why}")
+        if "auc_correlated" in told:
+            out.print(
+                "right told from wrong among them (AUC): "
+                f"[bold]{told['auc_correlated']:.4f}[/] with correlations, {told['auc_independent']:.4f} without"
+            )
+    for refused in found.refused[:TOLD]:
+        notes.print(f"{refused.what}: {refused.why}", markup=False)
+    if len(found.refused) > TOLD:
+        notes.print(f"... and {len(found.refused) - TOLD} more, in {scale}", markup=False)
     out.print(f"written to {scale}")
 
 
@@ -125,7 +138,7 @@ def nightly(
     from vetting import scale as scales
     from vetting import store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
         judged = night.judge(db, scales.latest(db), simulated=simulated)
         done = (

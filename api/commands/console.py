@@ -29,8 +29,11 @@ def print_json(thing: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
     print(json.dumps(thing, ensure_ascii=False, indent=2, default=str))  # noqa: T201 -- untouched by markup
 
 
-def opened(database: str) -> tuple[Engine, Bank]:
-    """The database brought up to date, and the bank with a published scale for it."""
+def opened(database: str, *, existing: bool = False) -> tuple[Engine, Bank]:
+    """The database brought up to date, and the bank with a published scale for it.
+
+    `existing`: for commands that need what others wrote; an address where nothing is, is an error, and stays empty.
+    """
     from datetime import UTC, datetime
 
     from item_bank.load import load
@@ -38,6 +41,11 @@ def opened(database: str) -> tuple[Engine, Bank]:
     from vetting.settings import Settings
 
     engine = store.connect(database)
+    if existing and (missing := store.missing(engine)):
+        raise FileNotFoundError(
+            f"{missing}: there is no database of assay. Maybe --database names another place, "
+            "or `assay demo` or `assay serve` was not run here yet."
+        )
     store.migrate(engine)
     bank = load(Settings().bank)
     with store.writing(engine) as db:

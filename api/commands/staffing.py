@@ -102,7 +102,7 @@ def set_hours(
     from vetting import decision, store
     from vetting.messages import AvailabilityForm
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     form = AvailabilityForm(hours=week, pay=pay, languages=languages.split(","), team=team)
     with store.writing(engine) as db:
         one = applicant_named(db, person)
@@ -131,7 +131,7 @@ def plan(
         raise ValueError("Which program? Maybe give its name, or --experts and --queues to plan from files.")
     from vetting import programs, staffing, store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
         record = staffing.make_plan(db, program_named(db, program), datetime.now(UTC), allow_empty=allow_empty)
         if as_json:

@@ -36,7 +36,7 @@ def take(
     """Sit an adaptive test here in the terminal. Ctrl-C pauses it; --resume goes on at the same question."""
     from vetting import store
 
-    engine, bank = opened(database)
+    engine, bank = opened(database, existing=True)
     with store.writing(engine) as db:
         number = resume if resume is not None else begun(db, role, name)
     if number is None:

@@ -64,7 +64,7 @@ def list_roles(database: Database = DATABASE, as_json: Json = False) -> None:
     from vetting import store
     from vetting.records import Role
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.reading(engine) as db:
         latest = {role.name: role.body for role in db.scalars(select(Role).order_by(Role.id))}
     if as_json:
@@ -103,7 +103,7 @@ def invite(
     from vetting import sitting, store
     from vetting.settings import Settings
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
         made = sitting.invite(db, role_named(db, role), now=datetime.now(UTC), uses=uses, days=days, name=name)
         key = Settings(database=database).signing_key
@@ -114,7 +114,7 @@ def forget(database: Database = DATABASE) -> None:
     """Remove the names whose time is over, as applicants were promised; the server does it when it starts."""
     from vetting import decision, store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
         count = decision.erase_expired(db, datetime.now(UTC))
     out.print(f"{count} names removed")
@@ -135,7 +135,7 @@ def dossier(
     from vetting import store
     from vetting.messages import RoleForm
 
-    engine, bank = opened(database)
+    engine, bank = opened(database, existing=True)
     now = datetime.now(UTC)
     with store.reading(engine) as db:
         applicant = applicant_named(db, person)

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from api.cli import main
+from irt.scoring import auc
 from tests.vetting.test_calibrate import responses_of
 from vetting import calibrate, judge
 from vetting.groupings import Grouping
@@ -124,8 +125,8 @@ def test_the_area_under_the_curve_counts_pairs():
     rng = np.random.default_rng(0)
     x, right = rng.integers(0, 9, 60).astype(float), rng.random(60) < 0.4
     pairs = [(a > b) + 0.5 * (a == b) for a in x[right] for b in x[~right]]
-    assert judge.auc(x, right) == pytest.approx(np.mean(pairs))
-    assert judge.auc(x, np.ones(60, dtype=bool)) is None
+    assert auc(x, right) == pytest.approx(np.mean(pairs))
+    assert auc(x, np.ones(60, dtype=bool)) is None
 
 
 # -- the command and its report --------------------------------------------------------------------
