@@ -45,6 +45,9 @@ class ItemPrior:
             raise ValueError(f"ItemPrior: means are {self.log_slope} and {self.threshold}, but must be numbers.")
 
 
+TYPICAL, WORTH = ItemPrior(), 4.0
+
+
 def real_slopes(at: Parameters) -> Flags:
     """(I, k): not padding."""
     return np.arange(at.slope.shape[1]) < at.width[:, None]
@@ -72,7 +75,11 @@ def prior_terms(at: Parameters, prior: ItemPrior | None) -> tuple[Floats, Floats
 
 
 def learn(prior: ItemPrior, at: Parameters, information: Floats, free: Flags) -> ItemPrior:
-    """The prior that these items come from: means and spreads over items, with what is unsure of each added."""
+    """The prior that these items come from: means and spreads over items, with what is unsure of each added.
+
+    The spreads hold some items' worth of what is typical: from few items a spread of 0 would be learnt, which pins
+    them together on no evidence and makes steps swing.
+    """
     real = real_slopes(at) & free[:, None]
     if not prior.estimated or real.sum() < 4:
         return prior
@@ -86,10 +93,15 @@ def learn(prior: ItemPrior, at: Parameters, information: Floats, free: Flags) ->
     return replace(
         prior,
         log_slope=float(log_a.mean()),
-        slope_sd=float(np.sqrt(log_a.var() + unsure.mean()).clip(0.05, 1.0)),
+        slope_sd=spread_of(log_a.var() + unsure.mean(), log_a.size, TYPICAL.slope_sd, 1.0),
         threshold=float(centre.mean()),
-        threshold_sd=float(np.sqrt(centre.var() + loose.mean()).clip(0.1, 5.0)),
+        threshold_sd=spread_of(centre.var() + loose.mean(), centre.size, TYPICAL.threshold_sd, 5.0),
     )
+
+
+def spread_of(variance: float, items: int, typical: float, most: float) -> float:
+    """A learnt sd, with `WORTH` items' worth of the typical one."""
+    return min(float(np.sqrt((items * variance + WORTH * typical**2) / (items + WORTH))), most)
 
 
 def bordered(information: Floats, at: Parameters) -> Floats:
@@ -127,7 +139,7 @@ def m_step(
     threshold = moved.threshold + np.where(fixed, 0.0, place)[:, None]
     if prior is not None:
         slope = np.where(fixed[:, None], slope, np.where(real_slopes(at), np.maximum(slope, 0.02), 0.0))
-        prior = learn(prior, at, found.crossed + curvature, ~fixed)
+        prior = learn(prior, replace(at, slope=slope, threshold=threshold), found.crossed + curvature, ~fixed)
     slope = np.where(fixed[:, None], slope, np.clip(slope, -MAX_SLOPE, MAX_SLOPE))
     return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov), prior
 
