@@ -8,10 +8,12 @@ Each request takes the next of the things to say; the last one stays. One that i
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -88,12 +90,24 @@ def serving(*says: Say | str | Script) -> Iterator[LlmServer]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield state
+        with forgotten_sockets():
+            yield state
     finally:
         state.over.set()
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+@contextmanager
+def forgotten_sockets() -> Iterator[None]:
+    """litellm makes a client for each thread that is first at once, keeps one, and leaves the others to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            yield
+        finally:
+            gc.collect()
 
 
 class _Server(ThreadingHTTPServer):

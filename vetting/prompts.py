@@ -16,6 +16,7 @@ from vetting.defuse import blocks
 
 FOLDER = Path(__file__).resolve().parent / "prompts"
 SHORT = 12  # hex digits of a digest that stand for a version
+CANARY = "canary-"  # begins every canary
 Messages = list[dict[str, str]]
 
 
@@ -53,7 +54,7 @@ class Marks:
 
 
 def new_marks() -> Marks:
-    return Marks(secrets.token_hex(8), f"canary-{secrets.token_hex(8)}")
+    return Marks(secrets.token_hex(8), f"{CANARY}{secrets.token_hex(8)}")
 
 
 def render(asked: Prompt, given: Mapping[str, object], said: Mapping[str, str], marks: Marks) -> Messages:
