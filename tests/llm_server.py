@@ -101,7 +101,7 @@ def serving(*says: Say | str | Script) -> Iterator[LlmServer]:
 
 @contextmanager
 def forgotten_sockets() -> Iterator[None]:
-    """litellm makes a client for each thread that is first at once, keeps one, and leaves the others to the collector."""
+    """litellm makes a client for each thread that comes first, keeps one, and leaves the others to the collector."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         try:

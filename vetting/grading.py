@@ -19,6 +19,7 @@ from itertools import product
 from random import Random, SystemRandom
 
 from item_bank.probe import Probe
+from vetting import offline_rater
 from vetting.llm import Access, Attempt, ModelFaultError, ask, left_of
 from vetting.panel import disputed
 from vetting.prompts import CANARY, Prompt, prompt
@@ -36,6 +37,7 @@ from vetting.verdicts import (
     verdict,
 )
 
+OFFLINE = "offline"  # among raters: the one that counts words
 PROMPTS = ("grade", "grade-by-evidence")
 NOTHING_SAID = "key:nothing-said"
 LONGEST_REPLY = 400  # tokens
@@ -63,19 +65,22 @@ class Panel:
     access: Access
     raters: tuple[Rater, ...] = ()
     reserve: tuple[Rater, ...] = ()
+    offline: bool = False  # the rater that counts words grades too
 
 
 def panel_of(settings: Settings) -> Panel:
     """The operator's raters; every other pairing of their models and prompts is in reserve."""
-    return panel(settings.access, settings.raters or settings.models)
+    names = [name for name in settings.raters or settings.models if name != OFFLINE]
+    return panel(settings.access, names, offline=settings.offline_rater or OFFLINE in settings.raters)
 
 
-def panel(access: Access, names: Sequence[str]) -> Panel:
+def panel(access: Access, names: Sequence[str], *, offline: bool = False) -> Panel:
     """Raters named MODEL or MODEL#PROMPT."""
     raters = tuple(dict.fromkeys(rater(name) for name in names))
     models = dict.fromkeys([*(one.model for one in raters), *access.models])
     pairs = [Rater(model, prompt(name)) for name in PROMPTS for model in models]
-    return Panel(replace(access, longest_reply=LONGEST_REPLY), raters, tuple(one for one in pairs if one not in raters))
+    reserve = tuple(one for one in pairs if one not in raters)
+    return Panel(replace(access, longest_reply=LONGEST_REPLY), raters, reserve, offline)
 
 
 def rater(name: str) -> Rater:
@@ -147,10 +152,11 @@ def grade(probe: Probe, turns: Sequence[Said], by: Panel, draw: Random | None = 
     if seen.plain:
         why = f"the answer speaks to whoever grades it: “{seen.plain[0].strip()[:SHOWN]}”"
         return Judged((), tuple(Referred(name, why) for name in names))
+    counted = [Graded(one.id, offline_rater.RATER, offline_rater.rate(turns, one)) for one in rubrics if by.offline]
     if not by.raters:
-        return Judged((), tuple(Referred(name, "no model grades here") for name in names))
-    hearings = tuple(_Session(by, turns, seen, draw or SystemRandom()).hear(rubrics))
-    return settle(names, hearings)
+        return Judged(tuple(counted), tuple(Referred(name, "no model grades here") for name in names))
+    judged = settle(names, _Session(by, turns, seen, draw or SystemRandom()).hear(rubrics))
+    return replace(judged, grades=(*judged.grades, *counted))
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ class Prompt:
 
     name: str
     text: str
+    kept_version: str = ""  # of a wording that is no longer at hand
 
     @property
     def version(self) -> str:
-        return sha256(self.text.encode()).hexdigest()[:SHORT]
+        return self.kept_version or sha256(self.text.encode()).hexdigest()[:SHORT]
 
 
 @cache
