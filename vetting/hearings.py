@@ -104,28 +104,6 @@ def keep(db: Session, answer: Answer, probe: Probe, found: Judged, now: datetime
     db.flush()
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A criterion of an answer that people must grade."""
-
-    answer_id: int
-    criterion: str
-    why: tuple[str, ...]
-
-
-def for_people(db: Session) -> list[Waiting]:
-    """What was referred and no person has graded since, oldest first."""
-    graded = select(Grade.answer_id, Grade.criterion).where(
-        Grade.rater.like("human:%") | Grade.rater.like("adjudicator:%")
-    )
-    done = set(db.execute(graded).tuples())
-    reasons: dict[tuple[int, str], list[str]] = {}
-    for one in db.scalars(select(Referral).order_by(Referral.id)):
-        if (one.answer_id, one.criterion) not in done:
-            reasons.setdefault((one.answer_id, one.criterion), []).append(one.why)
-    return [Waiting(answer, criterion, tuple(dict.fromkeys(why))) for (answer, criterion), why in reasons.items()]
-
-
 # -- read again ------------------------------------------------------------------------------------
 
 
