@@ -1,27 +1,32 @@
-"""`assay bank`: look at the items, check them."""
+"""`assay bank`: look at the items and probes, check them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from api.commands.console import Json, out, print_json
 
-app = typer.Typer(help="The item bank: check it, list its skills.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from item_bank.load import Bank
+
+app = typer.Typer(help="The item bank: check its items and probes, list its skills.", no_args_is_help=True)
 
 
 @app.command()
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(help="Folder with skills.yaml and items/; the shipped bank if left out.")
+        Path | None, typer.Argument(help="Folder with skills.yaml, items/ and probes/; the shipped bank if left out.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Load every file; say what is wrong, by file, line and field, or what there is."""
+    from item_bank import wording
     from item_bank.load import BankFaultError, load
 
     try:
@@ -31,23 +36,42 @@ def check(
             print_json({"faults": wrong.faults})
             raise typer.Exit(2) from None
         raise
-    by_skill = Counter(skill for item in bank.items.values() for skill in item.skills)
-    by_kind = Counter(item.kind for item in bank.items.values())
+    remarks = [remark for probe in bank.probes.values() for remark in wording.remarks(probe)]
     if as_json:
-        print_json(
-            {"items": len(bank.items), "version": bank.version, "kinds": by_kind, "skills": by_skill, "faults": []}
-        )
-        return
-    out.print(
-        f"[bold]{len(bank.items)} items[/], version {bank.version}: "
-        + ", ".join(f"{n} {k}" for k, n in by_kind.most_common())
-    )
-    table = Table("Skill", "Domain", "Items", box=None)
+        print_json(counted(bank) | {"faults": [], "remarks": remarks})
+    else:
+        tell(bank, remarks)
+    if remarks:
+        raise typer.Exit(2)
+
+
+def counted(bank: Bank) -> dict[str, Any]:
+    """How many items and probes there are, in all, by kind and by skill."""
+    return {
+        "items": len(bank.items),
+        "probes": len(bank.probes),
+        "version": bank.version,
+        "kinds": Counter(item.kind for item in bank.items.values()),
+        "forms": Counter(probe.form for probe in bank.probes.values()),
+        "skills": Counter(skill for item in bank.items.values() for skill in item.skills),
+        "probe_skills": Counter(skill for probe in bank.probes.values() for skill in probe.skills),
+    }
+
+
+def tell(bank: Bank, remarks: list[str]) -> None:
+    """The counts as text, and each remark on the wording of a probe."""
+    n = counted(bank)
+    for what, parts in (("items", n["kinds"]), ("probes", n["forms"])):
+        detail = ", ".join(f"{count} {name}" for name, count in parts.most_common())
+        out.print(f"[bold]{n[what]} {what}[/]" + (f": {detail}" if detail else ""))
+    out.print(f"version {bank.version}")
+    table = Table("Skill", "Domain", "Items", "Probes", box=None)
     for skill, domain in bank.tree.domain_of.items():
-        table.add_row(
-            skill, bank.tree.domains[domain].name, str(by_skill[skill]) if by_skill[skill] else "[yellow]none[/]"
-        )
+        items = str(n["skills"][skill]) if n["skills"][skill] else "[yellow]none[/]"
+        table.add_row(skill, bank.tree.domains[domain].name, items, str(n["probe_skills"][skill] or "-"))
     out.print(table)
+    for remark in remarks:
+        out.print(f"[yellow]remark[/] {escape(remark)}")
 
 
 @app.command()

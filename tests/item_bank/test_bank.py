@@ -79,9 +79,10 @@ def test_no_item_gives_its_explanation_away_in_what_is_shown(bank):
 
 
 def test_enemies_are_enemies_both_ways(bank):
-    for item in bank.items.values():
-        for enemy in item.enemies:
-            assert item.id in bank.items[enemy].enemies, (item.id, enemy)
+    asked = {**bank.items, **bank.probes}
+    for key, one in asked.items():
+        for enemy in one.enemies:
+            assert key in asked[enemy].enemies, (key, enemy)
 
 
 def test_the_practice_shelf_has_one_item_of_each_kind_and_none_of_the_bank(bank, practice):
