@@ -85,7 +85,7 @@ def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: 
     factor = text_of(form, "time_factor")
     mine = sitting.begin(
         db, invited, name=name, extra_time=float(factor) if factor in dict(FACTORS) else 1.0,
-        demand=programs.demand(db), now=now, rng=ours.rng,
+        demand=programs.demand(db), queues=programs.short_queues(db), now=now, rng=ours.rng,
     )  # fmt: skip
     return RedirectResponse(f"/s/{sign(ours.key, 'sitting', mine.id)}", HTTPStatus.SEE_OTHER)
 

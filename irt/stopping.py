@@ -52,6 +52,18 @@ def worth_continuing(gap: float, variance: float, fall: float, minutes: float, p
     return min(((1 - right) * at[0] + right * at[1]) * np.sqrt(variance), perfect(gap, variance))
 
 
+def undecided(gap: Floats, variance: Floats, fall: Floats, hangs: Floats, minutes: float, price: float) -> float:
+    """Net value of asking on where several bars (B,) must all be met: that of the bar most worth it.
+
+    hangs (B,): chance that the decision hangs on the bar, that is, that all others are met. A bar on which it hardly
+    ever hangs pays for a minute just as seldom, so its price is that much higher.
+    """
+    return max(
+        worth_continuing(abs(g), v, f, minutes, price / max(h, 1e-9)) * h
+        for g, v, f, h in zip(gap, variance, fall, hangs, strict=True)
+    )
+
+
 def perfect(gap: float, variance: float) -> float:
     """What knowing t itself would be worth: E[max(t, bar)] - max(m, bar)."""
     return float(np.sqrt(variance) * overshoot(np.array(gap / np.sqrt(variance))))

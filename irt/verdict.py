@@ -14,6 +14,7 @@ Reference: Lindley (1956), On a measure of the information provided by an experi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc
 
@@ -23,7 +24,8 @@ from scipy.special import log_ndtr
 
 from irt.belief import Belief
 from irt.model import Floats, Ints
-from irt.selection import Pool, Tangent, Told
+from irt.selection import Aim, Pool, Tangent, Told
+from irt.tilt import W, X
 from irt.worth import NOWHERE, outcomes, project
 
 
@@ -72,6 +74,64 @@ class Verdicts:
         items = pool.items
         bank = items.skill, items.slope, items.threshold, items.guess, pool.blur
         return settled(belief.mean, belief.cov, reach, gap, variance, self.seats, *bank, told.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """One decision about a person: whether all of some skills are at their bars."""
+
+    skill: Ints  # (B,)
+    bar: Floats  # (B,)
+    seats: float  # how much the decision is worth
+
+    def open_to(self, belief: Belief) -> Floats:
+        """Chance that all other bars are met, (B,): what each bar's own answer still decides.
+
+        Marginal chances are multiplied, which for skills that go together is a little low, and alike for all bars.
+        """
+        log_met = log_ndtr((belief.mean[self.skill] - self.bar) / belief.sd[self.skill])
+        others: Floats = np.exp(log_met.sum() - log_met)
+        return others
+
+
+def verdicts(decisions: Sequence[Bars], belief: Belief) -> Verdicts:
+    """Decisions with several bars each, as one verdict a bar, worth as much as still hangs on it.
+
+    Of a person who misses one bar for sure no other bar need be known.
+    """
+    skill = np.concatenate([one.skill for one in decisions])
+    seats = np.concatenate([one.seats * one.open_to(belief) for one in decisions])
+    return Verdicts(np.eye(len(belief.mean))[skill], np.concatenate([one.bar for one in decisions]), seats)
+
+
+@dataclass(frozen=True, eq=False)
+class Both:
+    """The hinge, and decisions beside it: a nat about a decision counts as `rate` of the hinge's units."""
+
+    aim: Aim
+    verdicts: Verdicts
+    rate: float
+
+    def tangent(self, belief: Belief) -> Tangent:
+        hinge, settles = self.aim.tangent(belief), self.verdicts.tangent(belief)
+        return Tangent(hinge.form + self.rate * settles.form, hinge.steep, hinge.goal, hinge.weight)
+
+    def gain(self, belief: Belief, pool: Pool, told: Told) -> Floats:
+        return self.aim.gain(belief, pool, told) + self.rate * self.verdicts.gain(belief, pool, told)
+
+
+def foretold(decisions: Verdicts, before: Belief, after: Belief) -> float:
+    """Expected fall of the doubt where all that is foreseen is how narrow the belief will be.
+
+    Its mean then moves by N(0, what each composite's variance loses).
+    """
+    weight = decisions.weight
+    variance, left = (np.einsum("qd,de,qe->q", weight, one.cov, weight) for one in (before, after))
+    moved = np.sqrt(np.maximum(variance - left, 0.0))[:, None] * X
+    gap = weight @ before.mean - decisions.bar
+    now = np.array([doubt(z) for z in gap / np.sqrt(variance)])
+    later = [[doubt(z) for z in row] for row in (gap[:, None] + moved) / np.sqrt(left)[:, None]]
+    return float(decisions.seats @ (now - np.array(later) @ W))
 
 
 def flat(form: Floats) -> Tangent:

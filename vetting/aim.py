@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from irt.selection import Aim, eligible
+from irt.verdict import Bars
 from vetting.messages import Content, RoleForm
 from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
@@ -19,15 +20,17 @@ EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be 
 WINDOW = 500  # latest sittings over which that share is counted
 ROOM = 2.0  # minutes of open questions that a sitting must have to choose from, as a multiple of its budget
 FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
+SETTLING = 3.0  # what a nat about a decision is worth in the hinge's units (benchmarks/decisions.py)
 SHARPER = 0.25  # its target standard error
 
 
-def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()) -> Json:
+def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = (), queues: Sequence[Json] = ()) -> Json:
     """What a sitting is for: the role's weights, moved by its stated share towards what plans are short of.
 
     demand is {skill: share of what is short}, shares adding up to 1, or empty. A skill in demand is also
-    wanted more precisely: its target falls from the role's to no less than 0.3. With a focus the sitting is
-    a short one about those skills alone.
+    wanted more precisely: its target falls from the role's to no less than 0.3. queues are those that are short,
+    {"bars", "share"}: whether this person clears them is worth their part of the same share, as far as the bars are
+    on skills that are asked about. With a focus the sitting is a short one about those skills alone.
     """
     if focus:
         few = {skill: 1 / len(focus) for skill in focus if skill in scale.skills.position}
@@ -50,9 +53,28 @@ def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()
     bars = {skill: ask.bar for skill, ask in known.items()} if form.stop_when_decided else {}
     return {
         "target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price,
+        "decision_price": form.decision_price, "queues": wanted_by(queues, follow, weight) if bars else [],
         "content": {domain: asks.model_dump() for domain, asks in form.content.items()},
         "interview": form.interview_minutes,
     }  # fmt: skip
+
+
+def wanted_by(queues: Sequence[Json], follow: float, weight: Json) -> list[Json]:
+    """Queues whose bars a sitting can tell about, each with its part of the share that follows demand."""
+    known = [{skill: bar for skill, bar in queue["bars"].items() if weight.get(skill, 0) > 0} for queue in queues]
+    seats = [follow * float(queue["share"]) for queue in queues]
+    return [{"bars": bars, "seats": share} for bars, share in zip(known, seats, strict=True) if bars and share > 0]
+
+
+def decisions(aim: Json, scale: Scale) -> list[Bars]:
+    """What is to be decided about the person: the role's bars, then those of queues that are short."""
+    queues = aim.get("queues", [])
+    own = {"bars": aim["bars"], "seats": 1.0 - sum(queue["seats"] for queue in queues)}
+    known = [
+        ({skill: bar for skill, bar in one["bars"].items() if skill in scale.skills.position}, one["seats"])
+        for one in (own, *queues)
+    ]
+    return [Bars(scale.skills.rows(bars), np.array(list(bars.values())), seats) for bars, seats in known if bars]
 
 
 def wished(aim: Json) -> list[str]:

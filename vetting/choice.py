@@ -12,18 +12,20 @@ import numpy as np
 
 from irt.belief import Belief, Posterior, solve
 from irt.model import Floats
-from irt.selection import Aim, Pool, Scan, falls, hinge, scan
+from irt.selection import Aim, Objective, Pool, Scan, falls, hinge, scan
+from irt.stopping import undecided
 from irt.timing import Pace, expected_minutes, pace
-from irt.verdict import Knowledge
+from irt.verdict import Bars, Both, Knowledge, Verdicts, verdicts
 from item_bank.load import Bank
 from vetting import content, evidence, probing
-from vetting.aim import looks_at, read_aim, read_content, wished
+from vetting.aim import SETTLING, decisions, looks_at, read_aim, read_content, wished
 from vetting.content import Mask
 from vetting.probing import Offer, Room
 from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
 
 RUNNERS_UP = 3
+MEASURE, CONTENT = "measurement", "content"  # what a question is for
 DECIDED = 0.02  # P(meets the bars) below this, or above 1 less this, is as good as known
 DECIDED_FROM = 8  # questions, and a third of the minutes: nobody is judged on a handful
 LONGEST_ABSENCE = 10.0  # times the expected minutes: beyond, the person was away, not thinking
@@ -114,6 +116,7 @@ class Options:
 
     chances: Scan
     offers: list[Offer]
+    purpose: str = MEASURE
 
     def rates(self) -> list[float]:
         """Value of a minute of the best of each kind."""
@@ -127,7 +130,7 @@ def choose(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None =
     reason = enough(sitting, state, scale, found)
     owed = reason is not None and state.owed.any()
     if owed:  # all is known that was asked for, but the content is not complete
-        found = Options(scan(state.belief, state.pool(scale), Knowledge(), state.owed), [])
+        found = Options(scan(state.belief, state.pool(scale), Knowledge(), state.owed), [], CONTENT)
     ranked = runners_up(state, scale, found)
     if ranked and (reason is None or owed):
         if ranked[0]["minutes"] > OVERRUN * state.left:
@@ -138,12 +141,20 @@ def choose(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None =
 
 def options(sitting: Sitting, state: State, scale: Scale, bank: Bank) -> Options:
     """What could come next. All compete by value per minute; but minutes given to interviews are kept for them."""
+    settle = to_settle(sitting, state, scale)
     offers = probing.offers(
-        sitting, state.asked, state.belief, state.aim, state.pace, scale, bank, most=state.room.left
+        sitting, state.asked, state.belief, state.aim, settle, state.pace, scale, bank, most=state.room.left
     )
     nothing = np.zeros_like(state.allowed)
     may = nothing if offers and state.room.kept else state.allowed
-    return Options(scan(state.belief, state.pool(scale), state.aim, may), offers)
+    wanted: Objective = Both(state.aim, settle, SETTLING) if settle else state.aim
+    return Options(scan(state.belief, state.pool(scale), wanted, may), offers)
+
+
+def to_settle(sitting: Sitting, state: State, scale: Scale) -> Verdicts | None:
+    """The decisions that questions should settle, each bar as much as its decision hangs on it."""
+    bars = decisions(sitting.aim, scale)
+    return verdicts(bars, state.belief) if bars else None
 
 
 def replay(sitting: Sitting, scale: Scale, bank: Bank) -> Iterator[tuple[Question, Chosen | str]]:
@@ -156,8 +167,8 @@ def enough(sitting: Sitting, state: State, scale: Scale, found: Options) -> str 
     """The reason why no more need be known, or None."""
     if hinge(np.diag(state.belief.cov), state.aim) == 0:
         return "precise"
-    if decided(sitting, state, scale):
-        return "decided"
+    if settled := decided(sitting, state, scale, found):
+        return settled
     rates = found.rates()
     if not rates:
         return "no question left that would tell us more"
@@ -165,14 +176,28 @@ def enough(sitting: Sitting, state: State, scale: Scale, found: Options) -> str 
     return "not worth more minutes" if max(rates) < price else None
 
 
-def decided(sitting: Sitting, state: State, scale: Scale) -> bool:
-    """Whether the role's bars are as good as surely met, or missed, and the role asks for no more than that."""
-    bars = {skill: bar for skill, bar in sitting.aim["bars"].items() if skill in scale.skills.position}
-    early = state.answered < DECIDED_FROM or state.minutes < sitting.aim["minutes"] / 3
-    if not bars or early:
-        return False
-    met = state.posterior.belief.all_above(scale.skills.rows(bars), np.array(list(bars.values())))
-    return not DECIDED < met < 1 - DECIDED
+def decided(sitting: Sitting, state: State, scale: Scale, found: Options) -> str | None:
+    """Why the role's bars need no more questions: as good as surely met or missed, or not worth the minutes."""
+    if not sitting.aim["bars"] or not (bars := decisions(sitting.aim, scale)):
+        return None
+    if state.answered < DECIDED_FROM or state.minutes < sitting.aim["minutes"] / 3:
+        return None
+    if not DECIDED < state.posterior.belief.all_above(bars[0].skill, bars[0].bar) < 1 - DECIDED:
+        return "decided"
+    price = sitting.aim.get("decision_price", 0.0)
+    if not price or state.room.kept or not len(found.chances.order):
+        return None
+    return "decided as far as minutes are worth it" if worth_of_bars(bars[0], state, scale, found, price) <= 0 else None
+
+
+def worth_of_bars(role: Bars, state: State, scale: Scale, found: Options, price: float) -> float:
+    """What asking on is worth for the role's bars, at the pace of the best item and with a price of a minute."""
+    best, belief = int(found.chances.order[0]), state.belief
+    reach = (belief.cov[:, scale.parameters.skill[best]] * scale.parameters.slope[best]).sum(1)[role.skill]
+    return undecided(
+        belief.mean[role.skill] - role.bar, belief.sd[role.skill] ** 2, found.chances.shrink[best] * reach**2,
+        role.open_to(belief), float(state.expected[best]), price,
+    )  # fmt: skip
 
 
 def chosen(ranked: list[Json], state: State, scale: Scale, found: Options) -> Chosen:
@@ -180,15 +205,19 @@ def chosen(ranked: list[Json], state: State, scale: Scale, found: Options) -> Ch
     key, probes = ranked[0]["item"], scale.probes
     if key in probes.ids.position:
         revision, information = int(probes.revision[probes.ids.position[key]]), 0.0
-        tells = probing.tells(found.offers[0], state.belief, state.aim, scale)
+        tells, settles = probing.tells(found.offers[0], state.belief, state.aim, scale), found.offers[0].settles
     else:
         row = scale.items.position[key]
         revision, information = int(scale.revision[row]), float(found.chances.information[row])
         item, shrink = scale.parameters.rows(np.array([row])), found.chances.shrink[[row]]
         shares = falls(state.belief.cov, item, shrink, state.aim)[0]
         tells = {scale.skills.ids[d]: float(shares[d]) for d in np.argsort(-shares)[:4] if shares[d] > 1e-6}
-    why = {"gain": ranked[0]["gain"], "minutes": ranked[0]["minutes"], "information": information, "skills": tells}
-    return Chosen(key, revision, why | {"runners_up": ranked[1 : 1 + RUNNERS_UP]})
+        settles = ranked[0]["gain"] - float(shares.sum()) if found.purpose == MEASURE else 0.0
+    why = {
+        "gain": ranked[0]["gain"], "minutes": ranked[0]["minutes"], "information": information, "skills": tells,
+        "for": found.purpose, "settles": settles, "runners_up": ranked[1 : 1 + RUNNERS_UP],
+    }  # fmt: skip
+    return Chosen(key, revision, why)
 
 
 def runners_up(state: State, scale: Scale, found: Options) -> list[Json]:

@@ -52,7 +52,10 @@ class RoleForm(Message):
     price: Annotated[float, Field(ge=0, le=1)] = (
         0.004  # least value of a minute: see irt.selection, in the hinge's units
     )
-    stop_when_decided: bool = True  # end early for whom the bars are as good as surely met or missed
+    stop_when_decided: bool = True  # settle the bars first, and end for whom that is done or not worth its minutes
+    decision_price: Annotated[float, Field(ge=0, le=0.1)] = (
+        0.0005  # of a minute where a bar is in doubt, in sds of a skill; 0: minutes are free
+    )
     follow_demand: Annotated[float, Field(ge=0, le=1)] = (
         0.25  # share of the weight that follows what plans are short of
     )

@@ -19,10 +19,11 @@ from irt.conversation import Criteria, foreseen, worth, worth_of_asking
 from irt.model import Floats, Ints
 from irt.selection import Aim
 from irt.timing import Pace, expected_minutes
+from irt.verdict import Verdicts, foretold
 from item_bank.load import Bank
 from item_bank.probe import FollowUp, Probe
 from vetting import content, evidence
-from vetting.aim import wished
+from vetting.aim import SETTLING, wished
 from vetting.panel import EXPECTED
 from vetting.records import Pause, Question, Sitting
 from vetting.scale import Scale
@@ -38,6 +39,7 @@ class Offer:
     gain: float
     minutes: float
     least: float  # minutes of its opening and one more question
+    settles: float = 0.0  # what of the gain is about decisions
 
     @property
     def rate(self) -> float:
@@ -124,13 +126,13 @@ def spent(asked: Iterable[Question], scale: Scale) -> float:
 
 
 def offers(
-    sitting: Sitting, asked: Iterable[Question], belief: Belief, aim: Aim, person: Pace, scale: Scale, bank: Bank,
-    most: float,
+    sitting: Sitting, asked: Iterable[Question], belief: Belief, aim: Aim, settle: Verdicts | None,
+    person: Pace, scale: Scale, bank: Bank, most: float,
 ) -> list[Offer]:  # fmt: skip
     """Probes that may follow what was asked and begin within so many minutes, the most valuable minute first."""
     if most <= 0:
         return []
-    found = [offer_of(probe, belief, aim, person, scale) for probe in open_probes(sitting, asked, scale, bank)]
+    found = [offer_of(probe, belief, aim, settle, person, scale) for probe in open_probes(sitting, asked, scale, bank)]
     able = [offer for offer in found if offer.gain > 0 and offer.least <= most]
     return sorted(able, key=lambda offer: (-offer.rate, offer.probe.id))
 
@@ -168,16 +170,19 @@ def open_probes(sitting: Sitting, asked: Iterable[Question], scale: Scale, bank:
             yield probe
 
 
-def offer_of(probe: Probe, belief: Belief, aim: Aim, person: Pace, scale: Scale) -> Offer:
+def offer_of(probe: Probe, belief: Belief, aim: Aim, settle: Verdicts | None, person: Pace, scale: Scale) -> Offer:
     """What a probe is worth: its opening alone, or with one question about each criterion, whichever pays better."""
     rows = scale.probes.of(probe.id)
     criteria = criteria_of(scale, rows)
     opening, follow_up = minutes_of(probe, person, scale)
     bare = np.zeros(len(rows), dtype=np.int64)
     plans = [(bare, opening), (bare + 1, opening + len(rows) * follow_up)]
-    worths = [(worth(belief, criteria.after(asked), aim), minutes) for asked, minutes in plans]
-    gain, minutes = max(worths, key=lambda plan: plan[0] / plan[1])
-    return Offer(probe, gain, minutes, opening + follow_up)
+    found = []
+    for asked, minutes in plans:
+        after = criteria.after(asked)
+        settles = SETTLING * foretold(settle, belief, foreseen(belief, after)) if settle else 0.0
+        found.append(Offer(probe, worth(belief, after, aim) + settles, minutes, opening + follow_up, settles))
+    return max(found, key=lambda offer: offer.rate)
 
 
 def minutes_of(probe: Probe, person: Pace, scale: Scale) -> tuple[float, float]:

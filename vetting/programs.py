@@ -84,6 +84,19 @@ def demand(db: Session) -> Json:
     return {skill: worth / whole for skill, worth in total.items()} if whole > 0 else {}
 
 
+def short_queues(db: Session) -> list[Json]:
+    """Queues with bars that the latest plans are short of: {"bars", "share" of the worth that is missing}."""
+    lacking = [
+        (queue.bars, float(seen["worth"]))
+        for program in db.scalars(select(Program).order_by(Program.id)) if program.plans
+        for worth in [{seen["name"]: seen for seen in program.plans[-1].body["queues"]}]
+        for queue in queues_of(program)
+        if queue.bars and (seen := worth.get(queue.name)) and seen["worth"] > 0
+    ]  # fmt: skip
+    whole = sum(worth for _, worth in lacking)
+    return [{"bars": bars, "share": worth / whole} for bars, worth in lacking]
+
+
 def demand_of(plan: Json) -> dict[str, float]:
     """What one plan is short of, by skill, adding up to 1."""
     return {skill: share for skill, share in plan["demand"].items() if share > 0}

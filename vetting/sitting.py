@@ -6,7 +6,7 @@ between any two steps and the next one resumes at the same question.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -74,13 +74,13 @@ def check_open(invitation: Invitation, now: datetime) -> None:
 
 def begin(
     db: Session, invitation: Invitation, *, name: str, extra_time: float, demand: Json, now: datetime,
-    rng: np.random.Generator, simulated: bool = False,
+    rng: np.random.Generator, simulated: bool = False, queues: Sequence[Json] = (),
 ) -> Sitting:  # fmt: skip
     """A sitting for one more person; what it aims at and which items are open to it are settled here."""
     check_open(invitation, now)
     calibration = scales.latest(db)
     scale = scales.of(calibration)
-    aim = aim_of(RoleForm.model_validate(invitation.role.body), demand, scale, invitation.focus)
+    aim = aim_of(RoleForm.model_validate(invitation.role.body), demand, scale, invitation.focus, queues)
     sitting = Sitting(
         at=now, invitation=invitation,
         applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),

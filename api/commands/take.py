@@ -87,7 +87,14 @@ def begun(db: Session, role: str, name: str) -> int | None:
     now = datetime.now(UTC)
     invitation = sitting.invite(db, chosen, now=now, name=who)
     seat = sitting.begin(
-        db, invitation, name=who, extra_time=1.0, demand=programs.demand(db), now=now, rng=np.random.default_rng()
+        db,
+        invitation,
+        name=who,
+        extra_time=1.0,
+        demand=programs.demand(db),
+        queues=programs.short_queues(db),
+        now=now,
+        rng=np.random.default_rng(),
     )
     return seat.id
 

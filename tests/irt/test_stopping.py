@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from irt.stopping import worth_continuing
+from irt.stopping import undecided, worth_continuing
 
 
 def test_a_free_minute_is_always_worth_spending_and_a_dear_one_never():
@@ -101,3 +101,25 @@ def test_no_fixed_length_does_better():
     )
 
     assert got > best
+
+
+# -- several bars ----------------------------------------------------------------------------------
+
+
+def test_one_bar_is_worth_what_it_is_alone():
+    one = undecided(np.array([-0.3]), np.array([0.4]), np.array([0.05]), np.array([1.0]), 2.0, 0.001)
+    assert one == pytest.approx(worth_continuing(0.3, 0.4, 0.05, 2.0, 0.001))
+
+
+def test_a_bar_on_which_nothing_hangs_is_not_worth_a_minute():
+    gap, variance, fall = np.array([0.1, -3.0]), np.array([0.3, 0.1]), np.array([0.05, 0.01])
+    assert undecided(gap, variance, fall, np.array([1e-12, 0.6]), 1.0, 0.0005) <= 0
+    assert undecided(gap, variance, fall, np.array([0.9, 0.6]), 1.0, 0.0005) > 0
+
+
+def test_the_surer_that_all_other_bars_are_met_the_more_is_a_minute_worth():
+    worth = [
+        undecided(np.array([0.2]), np.array([0.3]), np.array([0.04]), np.array([hangs]), 1.0, 0.001)
+        for hangs in (0.05, 0.2, 0.5, 1.0)
+    ]
+    assert (np.diff(worth) > 0).all()

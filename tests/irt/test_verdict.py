@@ -8,10 +8,10 @@ from scipy.stats import norm
 
 from irt.belief import Belief, answers, solve
 from irt.population import bifactor
-from irt.selection import Pool, scan
+from irt.selection import Aim, Pool, Told, scan
 from irt.simulation import random_items, respond
 from irt.tilt import tilt
-from irt.verdict import Knowledge, Verdicts
+from irt.verdict import Bars, Both, Knowledge, Verdicts, foretold, verdicts
 from irt.worth import effect
 
 SKILLS = 10
@@ -130,3 +130,57 @@ def test_doubt_is_greatest_at_the_bar(rng):
 def test_queues_that_cannot_be_are_refused_in_words(weight, bar, seats, words):
     with pytest.raises(ValueError, match=words):
         Verdicts(weight, bar, seats)
+
+
+# -- several bars of one decision ------------------------------------------------------------------
+
+
+def test_of_a_person_who_misses_one_bar_for_sure_no_other_bar_need_be_known(rng):
+    belief, pool = seat(200, 12, rng)
+    missed, close = belief.mean[0] + 8 * belief.sd[0], belief.mean[1]
+    both = verdicts([Bars(np.array([0, 1]), np.array([missed, close]), 1.0)], belief)
+    alone = verdicts([Bars(np.array([1]), np.array([close]), 1.0)], belief)
+    everything = np.ones(200, dtype=bool)
+    assert scan(belief, pool, both, everything).gain.max() < 1e-6 * scan(belief, pool, alone, everything).gain.max()
+
+
+def test_a_bar_counts_by_the_chance_that_all_others_are_met(rng):
+    """Where skills are independent, exactly: hangs_d = product of the others' chances."""
+    belief = Belief(rng.normal(0, 0.5, 4), np.diag(rng.uniform(0.1, 0.5, 4)))
+    bar = rng.normal(0, 0.5, 4)
+    chance = norm.cdf((belief.mean - bar) / belief.sd)
+    hangs = Bars(np.arange(4), bar, 2.0).open_to(belief)
+    assert hangs == pytest.approx([np.prod(np.delete(chance, d)) for d in range(4)])
+    assert verdicts([Bars(np.arange(4), bar, 2.0)], belief).seats == pytest.approx(2 * hangs)
+
+
+def test_hinge_and_decisions_together_are_worth_their_sum(rng):
+    belief, pool = seat(300, 8, rng)
+    aim, ask = Aim(np.full(SKILLS, 0.4), np.ones(SKILLS) / SKILLS), queues(rng)
+    everything = np.ones(300, dtype=bool)
+    both = scan(belief, pool, Both(aim, ask, 2.5), everything)
+    rows = both.order[:20]
+    told = told_of(belief, pool, rows)
+    assert both.gain[rows] == pytest.approx(aim.gain(belief, pool, told) + 2.5 * ask.gain(belief, pool, told))
+    exact = Both(aim, ask, 2.5).gain(belief, pool, told_of(belief, pool, np.arange(300))) / pool.minutes
+    assert both.rate[rows[0]] >= 0.99 * exact.max()
+
+
+def told_of(belief, pool, rows):
+    items = pool.items
+    return Told(rows, *effect(belief.mean, belief.cov, items.skill, items.slope, items.threshold, items.guess,
+                              pool.blur, rows))  # fmt: skip
+
+
+def test_what_is_foreseen_of_many_answers_is_what_drawing_them_gives(rng):
+    """A Gaussian observation of one skill: the doubt after it, by Monte Carlo over what it may show."""
+    belief, _ = seat(10, 5, rng)
+    ask, noise, row = queues(rng), 0.4, 3
+    gain = belief.cov[:, row] / np.sqrt(belief.cov[row, row] + noise)
+    cov = belief.cov - np.outer(gain, gain)
+    means = belief.mean + rng.standard_normal((40_000, 1)) * gain
+    sd = np.sqrt(np.einsum("qd,de,qe->q", ask.weight, cov, ask.weight))
+    later = entropy(norm.cdf((means @ ask.weight.T - ask.bar) / sd)) @ ask.seats
+    now = (ask.seats * entropy(belief.above(ask.weight, ask.bar))).sum()
+    error = later.std() / np.sqrt(len(later))
+    assert foretold(ask, belief, Belief(belief.mean, cov)) == pytest.approx(now - later.mean(), abs=4 * error)

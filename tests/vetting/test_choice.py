@@ -8,10 +8,12 @@ from pydantic import ValidationError
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import choice, content, store
+from vetting import aim as aims
+from vetting import choice, content, programs, store
 from vetting import scale as scales
 from vetting.messages import RoleForm
-from vetting.records import Grade, Sitting
+from vetting.records import Grade, PlanRecord, Sitting
+from vetting.scope import ProgramForm
 
 MIXED = ("math.algebra", "math.proof", "science.physics", "language.german")
 
@@ -42,7 +44,7 @@ def test_a_sitting_on_record_is_replayed_to_the_bit(engine, bank):
         scale = scales.of(seat.calibration)
         again = list(choice.replay(seat, scale, bank))
         assert len(again) == 12
-        assert [scale.items.ids[chosen.row] for _, chosen in again] == [question.item_id for question, _ in again]
+        assert [chosen.item_id for _, chosen in again] == [question.item_id for question, _ in again]
         assert [chosen.why for _, chosen in again] == [question.why for question, _ in again]
 
 
@@ -119,3 +121,69 @@ def test_content_that_the_bank_cannot_give_is_refused(bank, asks, said):
     form = RoleForm.model_validate({"name": "A role", "skills": {"math.algebra": {}}, "content": asks})
     with pytest.raises(ValueError, match=said):
         content.check_content(form, bank)
+
+
+# -- bars ------------------------------------------------------------------------------------------
+
+
+def with_bars(bars, **fields):
+    skills = {skill: {"weight": 1.0, "target": 0.3, "bar": bar} for skill, bar in bars.items()}
+    return role_form(skills=skills, stop_when_decided=True, minutes=40, **fields)
+
+
+def test_with_bars_questions_go_where_the_decision_hangs(db, bank):
+    """One bar out of sight, one where people are: the first question settles more of the second."""
+    far, near = "science.physics", "math.algebra"
+    shares = []
+    for bars in ({far: -3.0, near: 0.0}, {far: 0.0, near: -3.0}):
+        seat = begin(db, with_bars(bars))
+        asked = go(db, seat, bank, most=7)
+        shares.append(sum(near in bank.items[key].skills for key in asked) / len(asked))
+        assert any(question.why["settles"] > 0 for question in seat.questions)
+    assert shares[0] > shares[1]
+
+
+def test_without_bars_to_settle_nothing_is_asked_for_their_sake(db, bank):
+    seat = begin(db, role_form(*MIXED))
+    go(db, seat, bank, most=4)
+    assert [question.why["settles"] for question in seat.questions] == pytest.approx([0.0] * 4, abs=1e-12)
+
+
+def test_the_dearer_a_minute_the_sooner_an_open_decision_is_left(db, bank):
+    lengths, reasons = [], []
+    for price in (0.0, 0.05):
+        seat = begin(db, with_bars({"math.algebra": 0.0, "math.proof": 0.0}, decision_price=price))
+        lengths.append(len(go(db, seat, bank, minutes=2.0)))
+        reasons.append(seat.ending.reason)
+    assert lengths[1] < lengths[0]
+    assert lengths[1] >= choice.DECIDED_FROM
+    assert reasons[1] == "decided as far as minutes are worth it"
+
+
+def test_a_queue_that_is_short_has_its_bars_looked_at_within_the_share_that_follows_demand(db):
+    scale = scales.of(scales.latest(db))
+    form = with_bars({"math.algebra": 0.0, "science.physics": 0.0}, follow_demand=0.4)
+    short = [
+        {"bars": {"science.physics": 1.0, "society.law": 0.0}, "share": 0.75},
+        {"bars": {"society.law": 0.0}, "share": 0.25},
+    ]
+    aim = aims.aim_of(form, {"science.physics": 1.0}, scale, queues=short)
+    assert aim["queues"] == [{"bars": {"science.physics": 1.0}, "seats": pytest.approx(0.3)}]
+    own, queue = aims.decisions(aim, scale)
+    assert (own.seats, queue.seats) == (pytest.approx(0.7), pytest.approx(0.3))
+    assert list(queue.skill) == [scale.skills.position["science.physics"]]
+    assert aims.aim_of(form.model_copy(update={"follow_demand": 0.0}), {}, scale, queues=short)["queues"] == []
+
+
+def test_the_queues_that_are_short_are_those_of_each_latest_plan(db):
+    bars = {"Proofs": {"math.proof": 0.5}, "Essays": {"math.algebra": 0.0}, "Anything": {}}
+    asked = [{"name": name, "skills": {"math.proof": 1.0}, "bars": bar, "units": 10} for name, bar in bars.items()]
+    program = programs.keep_program(db, ProgramForm.model_validate({"name": "A program", "queues": asked}), NOON)
+    for worth in ({"Proofs": 9.0, "Essays": 9.0}, {"Proofs": 30.0, "Essays": 10.0, "Anything": 60.0}):
+        body = {"queues": [{"name": name, "worth": worth.get(name, 0.0)} for name in bars]}
+        program.plans.append(PlanRecord(at=NOON, body=body))
+    db.flush()
+    assert programs.short_queues(db) == [
+        {"bars": {"math.proof": 0.5}, "share": 0.75},
+        {"bars": {"math.algebra": 0.0}, "share": 0.25},
+    ]
