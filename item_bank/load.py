@@ -19,6 +19,7 @@ from item_bank.schema import Item
 HOME = Path(__file__).resolve().parent
 ITEM: TypeAdapter[Item] = TypeAdapter(Item)
 PROBE: TypeAdapter[Probe] = TypeAdapter(Probe)
+FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it was compiled in
 
 
 class Skill(BaseModel):
@@ -158,9 +159,7 @@ def read(file: Path, kind: TypeAdapter[Any], faults: list[str]) -> tuple[Any, Li
     """The file's content as `kind`, or None with its faults added."""
     try:
         text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: Lines = dict(positions(node)) if node else {}
-        content = yaml.safe_load(text)
+        lines, content = parsed(text)
     except UnicodeDecodeError as wrong:
         faults.append(f"{file}: is not UTF-8 text ({wrong.reason} at byte {wrong.start}).")
         return None, {}
@@ -181,6 +180,16 @@ def read(file: Path, kind: TypeAdapter[Any], faults: list[str]) -> tuple[Any, Li
     except ValidationError as wrong:
         faults += [f"{at(file, lines, place)}: {said}" for place, said in explained(wrong, content)]
         return None, lines
+
+
+def parsed(text: str) -> tuple[Lines, object]:
+    """Where every field stands, and what the text holds; read once, for most of loading a bank is reading YAML."""
+    loader = FAST(text)
+    try:
+        node = loader.get_single_node()
+        return (dict(positions(node)), loader.construct_document(node)) if node else ({}, None)
+    finally:
+        loader.dispose()
 
 
 def positions(node: yaml.Node, place: Where = ()) -> Iterator[tuple[Where, int]]:

@@ -6,12 +6,14 @@ from math import exp
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from item_bank.load import HOME, BankFaultError, load
 from item_bank.probe import Probe, row_id
 from item_bank.start import CRITERION_SPREAD, OPENING_SHARE, start_criterion
 from item_bank.wording import RUN, language, remarks, shown
-from tests.item_bank.test_load import GOOD, TREE
+from tests.item_bank.test_load import GOOD, TREE, told
 
 PROBE = """\
 id: good-probe
@@ -143,6 +145,23 @@ def test_a_question_mark_in_code_is_no_question():
     assert probe.follow_ups[1].asks.count("?") == 2
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+    place=st.integers(0, len(PROBE)),
+    cut=st.integers(0, 60),
+)
+def test_no_damage_to_a_probe_ends_in_anything_but_faults_that_name_its_file(tmp_path_factory, text, place, cut):
+    folder = tmp_path_factory.mktemp("bank")
+    (folder / "skills.yaml").write_text(TREE)
+    for shelf, name, content in (
+        ("items", "good-item", GOOD), ("probes", "good-probe", PROBE[:place] + text + PROBE[place + cut :]),
+    ):  # fmt: skip
+        (folder / shelf).mkdir()
+        (folder / shelf / f"{name}.yaml").write_bytes(content.encode())
+    assert all("good-probe.yaml" in fault for fault in told(folder))
+
+
 # -- wording ---------------------------------------------------------------------------------------
 
 
@@ -217,7 +236,15 @@ def test_every_step_between_neighbouring_levels_lies_within_some_follow_up(bank)
             assert highest == len(criterion.levels) - 1, (probe.id, criterion.id)
 
 
-def test_python_in_an_opening_runs(bank):
+def test_no_probe_can_be_graded_by_the_length_of_the_answer(bank):
+    """Some example of the two lowest levels says more words than some example of a highest level."""
+    for probe in bank.probes.values():
+        low = [len(anchor.example.split()) for criterion in probe.criteria for anchor in criterion.levels[:2]]
+        high = [len(criterion.levels[-1].example.split()) for criterion in probe.criteria]
+        assert max(low) > min(high), probe.id
+
+
+def test_python_in_an_opening_compiles(bank):
     """The code that applicants are asked about compiles as it stands."""
     blocks = [
         (probe.id, code)
