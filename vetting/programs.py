@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
 from vetting.evidence import WHOLE
@@ -58,11 +58,12 @@ def credentials(person: Applicant, now: datetime, db: Session) -> frozenset[str]
     return frozenset(row.name for row in rows if row.verified_by and (row.expires is None or row.expires > now))
 
 
-def experts(db: Session) -> list[Applicant]:
-    """Applicants whom a recruiter's latest decision advanced and who gave hours."""
+def experts(db: Session, *, only: Applicant | None = None) -> list[Applicant]:
+    """Applicants whom a recruiter's latest decision advanced and who gave hours; or only whether this one is such."""
+    narrowed = true() if only is None else Applicant.id == only.id
     people = db.scalars(
         select(Applicant)
-        .where(Applicant.decisions.any(Decision.verdict == "advance"), Applicant.offers.any())
+        .where(Applicant.decisions.any(Decision.verdict == "advance"), Applicant.offers.any(), narrowed)
         .order_by(Applicant.id)
         .options(*WHOLE)
     )

@@ -76,8 +76,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         raise ValueError("There are no experts to plan with. Maybe advance applicants who gave their hours first.")
     scale = scales.of(scales.latest(db))
     beliefs = [evidence.belief(person, scale, now) for person in people]
-    weights, _ = table(queues, scale.skills)
-    variance = np.array([np.einsum("qs,st,qt->q", weights, b.belief.cov, weights) for b in beliefs])
+    variance = people_variance(beliefs, queues, scale)
     pool = replace(pool_of(people, beliefs, scale), papers=tuple(credentials(one, now, db) for one in people))
     kept = [wish for wish in wishes(db, program) if str(wish.applicant_id) in pool.axis.position]
     asked = Wishes(
@@ -86,6 +85,12 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     )  # fmt: skip
     asks_all = scope_of(db, program)
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None)
+
+
+def people_variance(beliefs: Sequence[Posterior], queues: Sequence[QueueForm], scale: Scale) -> Floats:
+    """(E, Q) variance of each queue's weighted skill."""
+    weights, _ = table(queues, scale.skills)
+    return np.array([np.einsum("qs,st,qt->q", weights, known.belief.cov, weights) for known in beliefs])
 
 
 def pool_of(people: Sequence[Applicant], beliefs: Sequence[Posterior], scale: Scale) -> Pool:

@@ -97,6 +97,12 @@ class Submission(Record):
     checks: Mapped[list[MechanicalCheck]] = relationship(back_populates="submission", order_by="MechanicalCheck.id")
     reviews: Mapped[list[Review]] = relationship(back_populates="submission", order_by="Review.id")
     suspicions: Mapped[list[Suspicion]] = relationship(back_populates="submission", order_by="Suspicion.id")
+    outcomes: Mapped[list[Outcome]] = relationship(back_populates="submission", order_by="Outcome.id")
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What holds: the latest, since a third person's decision takes the place of an earlier one."""
+        return self.outcomes[-1] if self.outcomes else None
 
 
 class MechanicalCheck(Record):
@@ -200,13 +206,13 @@ class Outcome(Record):
 
     __tablename__ = "outcome"
 
-    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), unique=True)
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
     applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
     level: Mapped[int]  # of the content: 0 rejected, 1 sent back, 2 accepted
     style: Mapped[int]  # the same of the style
     verdict: Mapped[str]  # "accepted", "sent back" or "rejected"
     settled: Mapped[str]  # "agreed", "adjudicated" or "ambiguous"
-    submission: Mapped[Submission] = relationship()
+    submission: Mapped[Submission] = relationship(back_populates="outcomes")
     applicant: Mapped[Applicant] = relationship(back_populates="outcomes")
 
 

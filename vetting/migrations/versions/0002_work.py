@@ -178,10 +178,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["applicant_id"], ["applicant.id"], name=op.f("fk_outcome_applicant_id_applicant")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_outcome_submission_id_submission")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outcome")),
-        sa.UniqueConstraint("submission_id", name=op.f("uq_outcome_submission_id")),
     )
     with op.batch_alter_table("outcome", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_outcome_applicant_id"), ["applicant_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outcome_submission_id"), ["submission_id"], unique=False)
 
     op.create_table(
         "review",
@@ -295,6 +295,7 @@ def downgrade() -> None:
 
     op.drop_table("review")
     with op.batch_alter_table("outcome", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outcome_submission_id"))
         batch_op.drop_index(batch_op.f("ix_outcome_applicant_id"))
 
     op.drop_table("outcome")

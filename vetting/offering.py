@@ -1,0 +1,314 @@
+"""The next unit for an expert: unfinished work first, then what the plan owes them, at the plan's prices.
+
+    1  what they have taken, or were offered and have not answered
+    2  a unit of theirs that was sent back
+    3  a dispute they may decide: eligible, and no party to it
+    4  the arc of the plan that is furthest behind its share; where nothing planned waits, the one worth most
+    5  whatever else waits, what was begun before what is new: nothing stays while an eligible person is idle
+
+Only this person's arcs and the plan's prices are needed, so that an answer takes milliseconds (assignment.routing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import ceil
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from assignment.plan import Plan, Prices
+from assignment.problem import Problem
+from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
+from assignment.routing import offers as routed
+from vetting import evidence, gate, programs, work
+from vetting import scale as scales
+from vetting.records import Applicant, Json, PlanRecord, Program
+from vetting.scene import Scene, Wishes, compose, people_variance, pool_of
+from vetting.scope import QueueForm
+from vetting.work_records import Offer, Unit
+
+
+@dataclass(frozen=True, eq=False)
+class Desk:
+    """One expert before one program's plan."""
+
+    program: Program
+    plan: PlanRecord
+    person: Applicant
+    setting: Scene  # with this person alone
+    units: Mapping[str, Sequence[Unit]]  # unfinished ones, by queue
+    phases: Mapping[str, str]
+    now: datetime
+
+
+def next_offer(db: Session, person: Applicant, now: datetime) -> Offer | None:
+    """What this expert should do now, kept as a fact the first time it is shown; None when nothing waits."""
+    if (held := current(db, person, now)) is not None:
+        return held
+    if person not in programs.experts(db, only=person):
+        return None
+    found = [piece for desk in desks(db, person, now) for piece in pieces(db, desk)]
+    for piece in sorted(found, key=lambda piece: piece.rank):
+        unit = piece.unit or mint(db, piece.desk, piece.queue)
+        if unit is not None:
+            kept = Offer(at=now, unit=unit, applicant=person, task=piece.task, why=piece.why)
+            db.add(kept)
+            db.flush()
+            return kept
+    return None
+
+
+def current(db: Session, person: Applicant, now: datetime) -> Offer | None:
+    """The offer this expert has not answered, or the work they have taken and not done."""
+    recent = db.scalars(select(Offer).where(Offer.applicant_id == person.id).order_by(Offer.id.desc()).limit(5))
+    return next((offer for offer in recent if work.alive(offer, now)), None)
+
+
+def desks(db: Session, person: Applicant, now: datetime) -> Iterator[Desk]:
+    """The programs with a plan and queues this expert may work in; each is held against a second reader."""
+    for program in db.scalars(select(Program).order_by(Program.id).with_for_update()):
+        plan = programs.previous(program)
+        queues = programs.queues_of(program)
+        if plan is None or not queues or "prices" not in plan.body:
+            continue
+        phases = {queue.name: gate.phase(db, program, queue.name) for queue in queues}
+        units = {queue.name: work.whole(program, queue.name, db, unfinished=True) for queue in queues}
+        setting = alone(db, program, person, queues, now)
+        yield Desk(program, plan, person, setting, units, phases, now)
+
+
+def alone(db: Session, program: Program, person: Applicant, queues: Sequence[QueueForm], now: datetime) -> Scene:
+    """The program with this person only. Queues whose date is past are still finished: they count as due later."""
+    scale = scales.of(scales.latest(db))
+    known = evidence.belief(person, scale, now)
+    undated = [queue.model_copy(update={"due": None}) for queue in queues]
+    pool = replace(pool_of([person], [known], scale), papers=(programs.credentials(person, now, db),))
+    barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
+    names = [queue.name for queue in queues]
+    vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
+    return compose(pool, undated, people_variance([known], undated, scale), Wishes(vetoes=vetoes), now)
+
+
+# -- what may be offered -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Something this expert could do now."""
+
+    rank: tuple[int, float, int]  # smaller comes first
+    desk: Desk
+    queue: QueueForm
+    task: str
+    unit: Unit | None  # None: a new one is to be made
+    why: Json
+
+
+def pieces(db: Session, desk: Desk) -> Iterator[Piece]:
+    for q, queue in enumerate(desk.setting.queues):
+        if desk.phases[queue.name] == "stopped":
+            continue
+        for unit in desk.units[queue.name]:
+            if back_to_its_maker(unit, desk.person, desk.now):
+                yield Piece((0, 0.0, unit.number), desk, queue, "produce", unit, said(desk, q, PRODUCE, "rework"))
+            elif may_resolve(unit, queue, desk):
+                yield Piece((1, 0.0, unit.number), desk, queue, "resolve", unit, said(desk, q, REVIEW, "dispute"))
+    yield from planned(db, desk)
+
+
+def planned(db: Session, desk: Desk) -> Iterator[Piece]:
+    """Work by the plan's shares and prices."""
+    problem = desk.setting.problem
+    open_units = [waiting(db, desk, int(q), int(role)) for q, role in zip(problem.queue, problem.role, strict=True)]
+    there = np.array([found is not None for found in open_units], dtype=bool)
+    spent = done(db, desk)
+    ranked = routed(problem, own_plan(desk), 0, spent, there)
+    for place, offer in enumerate(ranked):
+        queue = desk.setting.queues[offer.queue]
+        why = said(desk, offer.queue, offer.role, "plan" if offer.planned else "price")
+        why |= {"behind": offer.behind, "worth": offer.worth}
+        found = open_units[offer.arc]
+        unit = found if isinstance(found, Unit) else None
+        yield Piece((2, 0.0 if offer.planned else 1.0, place), desk, queue, ROLES[offer.role], unit, why)
+    if spent.sum() < problem.hours.max(initial=0.0):
+        yield from spare(desk, open_units, {offer.arc for offer in ranked})
+
+
+def spare(desk: Desk, open_units: Sequence[Unit | str | None], ranked: set[int]) -> Iterator[Piece]:
+    """Work that waits though the plan gave it to others: the pilot's many judges, and whoever is away."""
+    problem = desk.setting.problem
+    for arc in range(problem.arcs):
+        found, role = open_units[arc], int(problem.role[arc])
+        if found is None or arc in ranked or (role == PRODUCE and problem.gain[arc] <= 0):
+            continue
+        queue = desk.setting.queues[int(problem.queue[arc])]
+        why = said(desk, int(problem.queue[arc]), role, "spare")
+        rank = (3 if role == PRODUCE else 2, 2.0 - role, -int(problem.gain[arc]))
+        yield Piece(rank, desk, queue, ROLES[role], found if isinstance(found, Unit) else None, why)
+
+
+def waiting(db: Session, desk: Desk, q: int, role: int) -> Unit | str | None:
+    """The unit that waits for this person in a role; "new" where one may be made; None where nothing waits."""
+    queue = desk.setting.queues[q]
+    phase = desk.phases[queue.name]
+    if phase == "stopped":
+        return None
+    fits = {PRODUCE: may_make, REVIEW: may_review, SECOND: may_second}[role]
+    units = [unit for unit in desk.units[queue.name] if unit.pilot or phase == "scaled"]
+    found = next((unit for unit in units if fits(unit, queue, desk)), None)
+    if found is None and role == PRODUCE and not queue.judging and room(db, desk, queue) > 0:
+        return "new"
+    return found
+
+
+def declined(unit: Unit, task: str, person: Applicant, now: datetime) -> bool:
+    """Whether this person left this task of this unit, or let it lapse."""
+    mine = [offer for offer in unit.offers if offer.applicant_id == person.id and offer.task == task]
+    undone = [o for o in mine if not (o.submission or o.review or o.resolution)]
+    return any(not work.alive(offer, now) for offer in undone)
+
+
+def back_to_its_maker(unit: Unit, person: Applicant, now: datetime) -> bool:
+    last = unit.submissions[-1] if unit.submissions else None
+    mine = last is not None and last.offer.applicant_id == person.id
+    return mine and work.state(unit, now) == "sent back" and not refused_again(unit, person, now)
+
+
+def refused_again(unit: Unit, person: Applicant, now: datetime) -> bool:
+    """Whether the maker left the unit after it was sent back."""
+    since = unit.submissions[-1].at
+    later = [o for o in unit.offers if o.applicant_id == person.id and o.task == "produce" and o.at > since]
+    return any(not work.alive(offer, now) and offer.submission is None for offer in later)
+
+
+def may_make(unit: Unit, queue: QueueForm, desk: Desk) -> bool:  # noqa: ARG001 -- as its siblings
+    """A fresh unit, or one that its maker will not mend: for somebody who has had no part in it."""
+    at = work.state(unit, desk.now)
+    if declined(unit, "produce", desk.person, desk.now) or desk.person.id in work.parties(unit):
+        return False
+    left = at == "sent back" and refused_again(unit, unit.submissions[-1].offer.applicant, desk.now)
+    return at in {"waiting", "rejected"} or left
+
+
+def may_review(unit: Unit, queue: QueueForm, desk: Desk) -> bool:
+    """A submission that lacks reviews, of somebody else, and of another team where the queue says so."""
+    if work.state(unit, desk.now) not in {"submitted", "checked"} or not independent(unit, queue, "review", desk):
+        return False
+    last = unit.submissions[-1]
+    out = [o for o in unit.offers if o.task == "review" and o.at >= last.at and work.alive(o, desk.now)]
+    return len(work.first_level(last)) + len(out) < work.needed(unit, queue)
+
+
+def may_second(unit: Unit, queue: QueueForm, desk: Desk) -> bool:
+    if work.state(unit, desk.now) != "reviewed" or not work.needs_second(unit, queue):
+        return False
+    last = unit.submissions[-1]
+    out = [o for o in unit.offers if o.task == "second" and o.at >= last.at and work.alive(o, desk.now)]
+    return not work.second_level(last) and not out and independent(unit, queue, "second", desk)
+
+
+def independent(unit: Unit, queue: QueueForm, task: str, desk: Desk) -> bool:
+    """Whether this person never made the unit, has not judged this submission, and is of no team that made it."""
+    me, last = desk.person, unit.submissions[-1]
+    judged = {review.offer.applicant_id for review in last.reviews}
+    if me.id in work.makers(unit) | judged or declined(unit, task, me, desk.now):
+        return False
+    if not queue.outside_team:
+        return True
+    teams = {programs.offer(s.offer.applicant).team for s in unit.submissions if s.offer.applicant.offers}
+    return programs.offer(me).team not in teams - {""}
+
+
+def may_resolve(unit: Unit, queue: QueueForm, desk: Desk) -> bool:
+    """A third person: no party, cleared for second-level review, or for review where nobody is."""
+    if work.state(unit, desk.now) != "disputed" or desk.person.id in work.parties(unit):
+        return False
+    out = [o for o in unit.offers if o.task == "resolve" and work.alive(o, desk.now)]
+    if out or declined(unit, "resolve", desk.person, desk.now):
+        return False
+    arcs, q = desk.setting.problem, desk.setting.queues.index(queue)
+    mine = {int(role) for role in arcs.role[arcs.queue == q]}
+    seniors = next((row["people"]["second"] for row in desk.plan.body["queues"] if row["name"] == queue.name), 0)
+    teams_apart = not queue.outside_team or independent(unit, queue, "resolve", desk)
+    return teams_apart and (SECOND in mine or (REVIEW in mine and seniors <= len(work.parties(unit))))
+
+
+def room(db: Session, desk: Desk, queue: QueueForm) -> int:
+    """How many more units may be begun: the pilot's until the queue scales, then all that are asked."""
+    asked = ceil(queue.units)
+    if desk.phases[queue.name] == "pilot":
+        return min(queue.pilot, asked) - len(gate.pilot_units(db, desk.program, queue.name))
+    every = select(func.count(Unit.id)).where(Unit.program_id == desk.program.id, Unit.queue == queue.name)
+    return asked - int(db.scalar(every) or 0)
+
+
+def mint(db: Session, desk: Desk, queue: QueueForm) -> Unit | None:
+    """One more unit of a queue whose units are made from nothing but its guideline."""
+    if room(db, desk, queue) <= 0:
+        return None
+    return add_units(db, desk.program, queue, [""], desk.now)[0]
+
+
+def add_units(db: Session, program: Program, queue: QueueForm, contents: Sequence[str], now: datetime) -> list[Unit]:
+    """Units with what is put before their makers. The first of a queue, and of a changed one, are its pilot's."""
+    of_queue = Unit.program_id == program.id, Unit.queue == queue.name
+    last = int(db.scalar(select(func.max(Unit.number)).where(*of_queue)) or 0)
+    in_pilot = gate.phase(db, program, queue.name) == "pilot"
+    free = min(queue.pilot, ceil(queue.units)) - len(gate.pilot_units(db, program, queue.name)) if in_pilot else 0
+    made = [
+        Unit(at=now, program=program, queue=queue.name, number=last + n, pilot=n <= free, content=content)
+        for n, content in enumerate(contents, start=1)
+    ]
+    db.add_all(made)
+    db.flush()
+    return made
+
+
+# -- the plan, for one person ------------------------------------------------------------------------
+
+
+def own_plan(desk: Desk) -> Plan:
+    """The hours of one person of the plan, at its prices; the rest of it is not needed to route."""
+    problem, body = desk.setting.problem, desk.plan.body
+    names = [queue.name for queue in desk.setting.queues]
+    mine = {(row["queue"], row["role"]): row["hours"] for row in body["hours"] if row["expert"] == str(desk.person.id)}
+    hours = np.array([mine.get((names[q], ROLES[r]), 0.0) for q, r in zip(problem.queue, problem.role, strict=True)])
+    priced = [body["prices"].get(name, {}) for name in names]
+    by_row = {kind: np.array([price.get(kind, 0.0) for price in priced]) for kind in ("demand", "review", "second")}
+    budget = np.zeros(len(problem.queues.budget))
+    budget[problem.queues.purse] = [price.get("budget", 0.0) for price in priced]
+    prices = Prices(**by_row, budget=budget, hour=np.zeros_like(problem.hours), pairing=np.zeros(problem.arcs))
+    return Plan(hours, 0.0, 0.0, 0.0, prices, np.zeros(problem.arcs), "optimal")
+
+
+def done(db: Session, desk: Desk) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(A,) hours this person worked on each arc since the plan."""
+    problem: Problem = desk.setting.problem
+    names = [queue.name for queue in desk.setting.queues]
+    spent: dict[tuple[str, str], float] = {}
+    mine = db.scalars(
+        select(Offer).join(Unit).where(
+            Offer.applicant_id == desk.person.id, Unit.program_id == desk.program.id, Offer.at >= desk.plan.at
+        )
+    )  # fmt: skip
+    for offer in mine:
+        product = offer.submission or offer.review
+        if product is not None:
+            seat = offer.unit.queue, offer.task
+            spent[seat] = spent.get(seat, 0.0) + product.seconds / 3600
+    return np.array([spent.get((names[q], ROLES[r]), 0.0) for q, r in zip(problem.queue, problem.role, strict=True)])
+
+
+def said(desk: Desk, q: int, role: int, rule: str) -> Json:
+    """Why this is offered, and what is expected of it."""
+    seen, queue = desk.setting.projection, desk.setting.queues[q]
+    minutes = float(seen.minutes[0, q]) if role == PRODUCE else queue.review_minutes * float(desk.setting.pool.pace[0])
+    return {
+        "rule": rule, "acceptance": float(seen.acceptance[0, q]), "acceptance_low": float(seen.acceptance_low[0, q]),
+        "acceptance_high": float(seen.acceptance_high[0, q]), "minutes": minutes,
+        "pay": float(desk.setting.pool.pay[0]) * minutes / 60, "plan": desk.plan.id,
+    }  # fmt: skip
