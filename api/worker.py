@@ -110,7 +110,8 @@ def offer_view(offer: Offer, now: datetime) -> dict[str, Any]:  # noqa: ARG001 -
     again = last if last and offer.task == "produce" and last.offer.applicant_id == offer.applicant_id else None
     view = {
         "id": offer.id, "task": offer.task, "doing": DOING[offer.task], "queue": unit.queue,
-        "program": unit.program.name, "guideline": queue.guideline, "content": unit.content, "taken": bool(offer.reply and offer.reply.taken),
+        "program": unit.program.name, "guideline": queue.guideline, "content": unit.content,
+        "taken": bool(offer.reply and offer.reply.taken),
         "minutes": why.get("minutes", queue.minutes), "pay": why.get("pay", 0.0),
         "why": [RULES.get(why.get("rule", ""), "It waits.")], "labels": queue.labels, "judging": queue.judging,
         "human_only": queue.human_only and offer.task == "produce", "attest": work.ATTESTED.partition(": ")[2],
