@@ -90,7 +90,8 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
     at = page_of(request)
     context = {
         **frame("lead", who, db, ours),
-        "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues"},
+        "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues",
+                    "run_url": f"/lead/{program.id}/run"},
         "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else
                   [{"id": queue.name, "name": queue.name} for queue in programs.queues_of(program)],

@@ -18,7 +18,7 @@ from api.auth import sign, unsign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, number_of, said_of, text_of
 from api.links import not_ours
-from vetting import checks, offering, work
+from vetting import checks, offering, programs, progress, work
 from vetting.records import Applicant, Erasure
 from vetting.scope import QueueForm
 from vetting.work_records import Offer, Resolution, Review, Submission, Suspicion, Unit
@@ -247,6 +247,14 @@ def own_suspicion(db: Session, mine: Applicant, form: FormData) -> Suspicion:
 
 
 def product(db: Session, offer: Offer, form: FormData, now: datetime) -> None:
+    """What was made or judged is kept; the queue's checkpoint, if it came to one by that."""
+    made_or_judged(db, offer, form, now)
+    for queue in programs.queues_of(offer.unit.program):
+        if queue.name == offer.unit.queue:
+            progress.mark(db, offer.unit.program, queue, now)
+
+
+def made_or_judged(db: Session, offer: Offer, form: FormData, now: datetime) -> None:
     """A submission, a review or a resolution; a second sending of the same form changes nothing."""
     request_id = text_of(form, "request_id")[:64] or uuid4().hex
     began = offer.reply.at if offer.reply else now

@@ -15,10 +15,11 @@ from sqlalchemy.orm import selectinload
 from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
 from irt.conversation import Criteria
 from irt.model import Ints, Items, rated
-from vetting import panel
+from vetting import learning, panel
 from vetting.panel import Reading
 from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
 from vetting.scale import Scale
+from vetting.work_records import Outcome, Submission
 
 # CEFR levels on the scale of start.py's difficulties: where half of the level's items are mastered
 CEFR = {"a1": -2.4, "a2": -1.8, "b1": -1.0, "b2": -0.2, "c1": 0.8, "c2": 1.6}
@@ -36,6 +37,8 @@ WHOLE = (
     selectinload(Applicant.certificates),
     selectinload(Applicant.decisions),
     selectinload(Applicant.offers),
+    selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.unit),
+    selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.wording),
 )
 
 
@@ -114,13 +117,13 @@ def asked_about(question: Question) -> Counter[str]:
 
 def gather(
     sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime,
-    until: datetime | None = None,
+    until: datetime | None = None, outcomes: Iterable[Outcome] = (),
 ) -> Evidence:  # fmt: skip
-    """All that is known of one person, or was at a moment: graded answers, then interviews, then certificates."""
+    """All that is known of one person, or was at a moment: answers, then interviews, certificates, outcomes of work."""
     sittings = list(sittings)
     parts = [
         answered(sittings, scale, until), talked(judged(sittings, scale, until), scale),
-        certified(certificates, scale, now),
+        certified(certificates, scale, now), learning.evidence_of(outcomes, scale),
     ]  # fmt: skip
     return Evidence(
         items=stacked(*(part.items for part in parts)),
@@ -222,4 +225,6 @@ def only(full: Evidence, keep: NDArray[np.bool_]) -> Evidence:
 
 def belief(applicant: Applicant, scale: Scale, now: datetime) -> Posterior:
     """What we believe of a person from everything they did."""
-    return solve(scale.population, gather(applicant.sittings, applicant.certificates, scale, now))
+    return solve(
+        scale.population, gather(applicant.sittings, applicant.certificates, scale, now, None, applicant.outcomes)
+    )

@@ -27,7 +27,7 @@ from assignment.routing import offers as routed
 from vetting import evidence, gate, programs, work
 from vetting import scale as scales
 from vetting.records import Applicant, Json, PlanRecord, Program
-from vetting.scene import Scene, Wishes, compose, people_variance, pool_of
+from vetting.scene import Scene, Wishes, compose, learnt_of, people_variance, pool_of
 from vetting.scope import QueueForm
 from vetting.work_records import Offer, Unit
 
@@ -90,7 +90,9 @@ def alone(db: Session, program: Program, person: Applicant, queues: Sequence[Que
     barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
     names = [queue.name for queue in queues]
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
-    return compose(pool, undated, people_variance([known], undated, scale), Wishes(vetoes=vetoes), now)
+    learnt = learnt_of(db, program, [person], undated)
+    variance = people_variance([known], undated, scale)
+    return compose(pool, undated, variance, Wishes(vetoes=vetoes), now, learnt=learnt)
 
 
 # -- what may be offered -----------------------------------------------------------------------------

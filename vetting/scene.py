@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from assignment.pooling import with_fit
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import ROLES, Asks, Projection, eligible, project
 from irt import timing
@@ -18,6 +19,7 @@ from irt.belief import Posterior
 from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
+from vetting.learning import Lessons, fits, lessons
 from vetting.programs import credentials, experts, known_skills, offer, queues_of, scope_of, wishes
 from vetting.records import Applicant, Program, Wish
 from vetting.scale import Axis, Scale
@@ -54,6 +56,25 @@ class Wishes:
 
 
 @dataclass(frozen=True, eq=False)
+class Learnt:
+    """What outcomes of work add to what vetting knows."""
+
+    lessons: Lessons
+    value: Floats  # (E, Q) what people's own outcomes in a queue say of them there
+    noise: Floats  # (E, Q) its variance; inf without any
+
+    def asks(self, plain: Asks) -> Asks:
+        """Minutes and difficulty as they turned out."""
+        return replace(
+            plain, minutes=plain.minutes * self.lessons.minutes, difficulty=plain.difficulty + self.lessons.shift
+        )
+
+
+def learnt_of(db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm]) -> Learnt:
+    return Learnt(lessons(db, program, queues), *fits(people, program, queues))
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Everything a plan is made of, ids beside rows."""
 
@@ -84,7 +105,8 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         before(program, pool.axis, queues),
     )  # fmt: skip
     asks_all = scope_of(db, program)
-    return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None)
+    learnt = learnt_of(db, program, people, queues)
+    return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 
 def people_variance(beliefs: Sequence[Posterior], queues: Sequence[QueueForm], scale: Scale) -> Floats:
@@ -110,11 +132,15 @@ def pool_of(people: Sequence[Applicant], beliefs: Sequence[Posterior], scale: Sc
 
 def compose(
     pool: Pool, queues: Sequence[QueueForm], variance: Floats, asked: Wishes, now: datetime, *,
-    budget: float | None = None,
+    budget: float | None = None, learnt: Learnt | None = None,
 ) -> Scene:  # fmt: skip
     """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill."""
     weights, bars = table(queues, pool.skills)
-    projection = project(pool.means @ weights.T, variance, asks(queues), pool.pace, speed_sd=pool.pace_sd)
+    mean, asked_for = pool.means @ weights.T, asks(queues)
+    if learnt is not None:
+        mean, variance = with_fit(mean, variance, learnt.value, learnt.noise)
+        asked_for = learnt.asks(asked_for)
+    projection = project(mean, variance, asked_for, pool.pace, speed_sd=pool.pace_sd)
     open_to = eligible(pool.means, pool.sds, bars) & may_enter(pool, queues)[:, :, None]
     problem = staff(
         projection,

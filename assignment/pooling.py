@@ -1,0 +1,79 @@
+r"""What outcomes teach about queues and people: partial pooling in closed forms.
+
+Minutes. Log of realised over expected minutes of queue q in group (kind of work) k:
+
+    y_q ~ N(b_q, s_q²),   b_q ~ N(c_k, between²),   c_k ~ N(0, across²)
+
+so that a queue with few outcomes takes after its kind, and a kind with few after the start value (no change).
+
+Acceptance. Of the units of one person in one queue n_0 were rejected, n_1 sent back, n_2 accepted. With the person's
+ability x = u + δ there (δ ~ N(0, FIT²): a fit to the queue that vetting cannot see), projection's model says
+
+    P(accepted) = Φ(x - d),   P(sent back or accepted) = Φ(x - d + 1),
+
+each label off by one step with chance SLIP. The likelihood of the counts is integrated over a Gaussian; its
+moments, with that Gaussian divided out, are one Gaussian observation of x, whatever the number of units.
+
+References: Lindley & Smith (1972), Bayes estimates for the linear model; Minka (2001), ch. 3 (moment matching).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from assignment.arrays import Floats, Rows
+
+FIT = 0.45  # sd of a person's fit to a queue beyond their skills
+SLIP = 0.07  # chance that a label is off by one step
+WIDE = 1.0  # sd of the Gaussian the counts are integrated over: about what vetting leaves open before any
+POINTS = np.linspace(-8.0, 8.0, 401)
+REWORK_FROM = -1.0  # projection's ρ
+SHARPEST = 1e-6  # least variance of an observation
+
+
+def pooled(estimate: Floats, variance: Floats, group: Rows, *, between: float, across: float) -> tuple[Floats, Floats]:
+    """(Q,) posterior means and variances of the queues' b_q; variance inf where a queue has no outcome."""
+    mean, spread = np.zeros(len(estimate)), np.zeros(len(estimate))
+    with np.errstate(divide="ignore"):
+        known = np.where(np.isinf(variance), 0.0, estimate)
+        for k in np.unique(group):
+            mine = group == k
+            weight = 1.0 / (variance[mine] + between**2)  # of each queue as an observation of c_k
+            precision = weight.sum() + 1.0 / across**2
+            centre, doubt = float(weight @ known[mine]) / precision, 1.0 / precision
+            own = 1.0 / variance[mine] + 1.0 / between**2
+            share = (1.0 / between**2) / own
+            mean[mine] = known[mine] * (1.0 - share) + centre * share
+            spread[mine] = 1.0 / own + share**2 * doubt
+    return mean, spread
+
+
+def observed(counts: Floats, difficulty: float, centre: float = 0.0) -> tuple[float, float]:
+    """(value, variance) of the one observation of x that counts (3,) of rejected, sent back, accepted amount to."""
+    x = centre + WIDE * POINTS
+    passed, kept = ndtr(x - difficulty), ndtr(x - difficulty - REWORK_FROM)
+    clean = np.stack([1.0 - kept, kept - passed, passed])  # (3, P)
+    seen = (1.0 - SLIP) * clean
+    seen[0] += SLIP / 2 * clean[1]
+    seen[1] += SLIP * (clean[0] + clean[2])
+    seen[2] += SLIP / 2 * clean[1]
+    logged = counts @ np.log(np.maximum(seen, 1e-300)) - (x - centre) ** 2 / (2.0 * WIDE**2)
+    mass = np.exp(logged - logged.max())
+    mass /= mass.sum()
+    mean = float(mass @ x)
+    variance = max(float(mass @ (x - mean) ** 2), SHARPEST)
+    precision = max(1.0 / variance - 1.0 / WIDE**2, 1e-9)
+    return (mean / variance - centre / WIDE**2) / precision, 1.0 / precision
+
+
+def with_fit(mean: Floats, variance: Floats, value: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of x = u + δ where u ~ N(mean, variance) is known after x was observed as (value, noise).
+
+    Given u, δ ~ N(k (value - u), FIT² noise / (FIT² + noise)), k = FIT² / (FIT² + noise); noise inf: nothing observed.
+    """
+    with np.errstate(invalid="ignore"):
+        k = np.where(np.isinf(noise), 0.0, FIT**2 / (FIT**2 + noise))
+        left = np.where(np.isinf(noise), FIT**2, FIT**2 * noise / (FIT**2 + noise))
+    seen = np.where(np.isinf(noise), 0.0, value)
+    return mean + k * (seen - mean), (1.0 - k) ** 2 * variance + left
