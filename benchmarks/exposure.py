@@ -1,8 +1,9 @@
 """What security costs: minutes against the share of people who see the most shown item.
 
 The world of `minutes`, about 100 questions a skill; every sitting ends when all standard errors are at the target.
-Per limit: no control; open while exposure is below the limit (`eligible`); the same, and one question in twenty
-chosen among the least shown (`neglected`).
+Rules: no control; open while exposure is below the limit (`eligible`); the same, and one question in twenty chosen
+among the least shown (guests); a toll in minutes on favourites (`tolls`), from nothing or learnt ahead on 800 other
+simulated people, with `eligible` behind it as a guard; the same, with a bonus on what one in a thousand should see.
 
     python3 dev.py bench exposure [--json] [--people 300] [--target 0.5] [--spread 0.3]
 """
@@ -11,27 +12,43 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.beliefs import table
-from benchmarks.minutes import CAP, MCQ, SKILLS, Open, World, ask, draw_world
+from benchmarks.minutes import CAP, MCQ, SKILLS, SPEED_SD, TIME_SD, Open, World, ask, draw_world
 from irt.belief import Belief
 from irt.model import Floats, Ints
-from irt.selection import Aim, Pool, eligible, neglected, scan
+from irt.selection import SOFT, Aim, Pool, eligible, moved, priced, scan
 from irt.simulation import respond
+from irt.timing import simulate_minutes
 
-EVERY = 20  # questions of which one goes to the neglected
+EVERY = 20  # questions of which one goes to the neglected, where some do
+GUARD = 0.02  # how near its limit an item is closed to some where tolls keep it off
+LEARNERS = 800  # simulated people on whom tolls are learnt first
 
 
-def sitting(world: World, person: int, pool: Pool, aim: Aim, is_open: Open, guests: Open) -> tuple[float, list[int]]:
+@dataclass(frozen=True)
+class Rule:
+    """How exposure is kept: by closing items, by tolls learnt in advance on other people or not, by calling some up."""
+
+    limit: float = 1.0
+    tolls: bool = False
+    ahead: bool = False
+    floor: float = 0.0
+    guests: bool = False
+
+
+def sitting(
+    world: World, person: int, pool: Pool, aim: Aim, is_open: Open, guests: Open | None
+) -> tuple[float, list[int]]:
     """Minutes and rows asked until every standard error is at its target."""
     prior = world.population
     belief, asked, minutes = Belief(prior.mean.copy(), prior.cov.copy()), [], 0.0
     while (belief.sd > aim.target).any() and minutes < CAP:
         order: Ints = np.zeros(0, dtype=np.int64)
-        if len(asked) % EVERY == EVERY // 4:
+        if guests is not None and len(asked) % EVERY == EVERY // 4:
             order = scan(belief, pool, aim, is_open & guests).order
         if len(order) == 0:
             order = scan(belief, pool, aim, is_open).order
@@ -45,20 +62,50 @@ def sitting(world: World, person: int, pool: Pool, aim: Aim, is_open: Open, gues
     return min(minutes, CAP), asked
 
 
-def study(
-    world: World, target: float, limit: float, rng: np.random.Generator, *, guests: bool
-) -> tuple[Floats, Ints, Ints]:
-    """Minutes of every person, and how often each item was shown in all and in the second half of the sittings."""
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What happened to some people in turn."""
+
+    minutes: Floats  # (P,)
+    shown: Ints  # (I,) times in all
+    late: Ints  # (I,) times in the second half of the sittings
+    toll: Floats  # (I,) at the end, and the bonus
+    bonus: Floats
+
+
+def study(world: World, target: float, rule: Rule, rng: np.random.Generator, before: Course | None = None) -> Course:
+    """Everybody's sitting under a rule; with `before`, tolls go on from there."""
     count, people = len(world.bank), len(world.theta)
-    pool, aim = Pool(world.bank, np.zeros(count), world.expected), Aim(np.full(SKILLS, target), np.ones(SKILLS))
+    aim, every = Aim(np.full(SKILLS, target), np.ones(SKILLS)), np.ones(count, dtype=bool)
     minutes, shown, late = np.zeros(people), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    toll, bonus = (before.toll, before.bonus) if before else (np.zeros(count), np.zeros(count))
     for person in range(people):
-        is_open = eligible(shown, np.full(count, person), limit, rng) if limit < 1 else np.ones(count, dtype=bool)
-        asked_for = neglected(shown) if guests else np.zeros(count, dtype=bool)
-        minutes[person], asked = sitting(world, person, pool, aim, is_open, asked_for)
-        shown[asked] += 1
-        late[asked] += person >= people // 2
-    return minutes, shown, late
+        is_open = every.copy()
+        if rule.limit < 1:
+            seen = np.full(count, max(person, 40) if rule.tolls else person)
+            is_open = eligible(shown, seen, rule.limit, rng, GUARD if rule.tolls else SOFT)
+        pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus))
+        minutes[person], asked = sitting(world, person, pool, aim, is_open, neglected(shown) if rule.guests else None)
+        was_asked = np.isin(np.arange(count), asked)
+        if rule.tolls:
+            number = person + (LEARNERS if before else 0)
+            toll, bonus = moved(toll, bonus, was_asked, every, rule.limit * (1 - GUARD), rule.floor, number)
+        shown += was_asked
+        late += was_asked & (person >= people // 2)
+    return Course(minutes, shown, late, toll, bonus)
+
+
+def neglected(shown: Ints, share: float = 0.05) -> Open:
+    """The least shown items, `share` of the bank or all that tie with them."""
+    least: Open = shown <= np.sort(shown)[min(int(share * len(shown)), len(shown) - 1)]
+    return least
+
+
+def others(world: World, people: int, rng: np.random.Generator) -> World:
+    """The same bank, and other people."""
+    theta = world.population.draw(people, rng)
+    minutes = simulate_minutes(world.intensity, rng.normal(0, SPEED_SD, people), TIME_SD, rng)
+    return replace(world, theta=theta, level=respond(theta, world.bank, rng), minutes=minutes)
 
 
 def with_spread(world: World, spread: float, rng: np.random.Generator) -> World:
@@ -70,6 +117,16 @@ def with_spread(world: World, spread: float, rng: np.random.Generator) -> World:
     return replace(world, bank=steeper, level=respond(world.theta, steeper, rng))
 
 
+RULES = {
+    "no limit": Rule(),
+    **{f"closed, limit {limit:.2f}": Rule(limit) for limit in (0.4, 0.3, 0.25, 0.2)},
+    "closed, limit 0.25, guests": Rule(0.25, guests=True),
+    "tolls, limit 0.25, from nothing": Rule(0.25, tolls=True),
+    "tolls, limit 0.25, learnt ahead": Rule(0.25, tolls=True, ahead=True),
+    "tolls, limit 0.25, learnt ahead, all called": Rule(0.25, tolls=True, ahead=True, floor=0.001),
+}
+
+
 def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="bench exposure", description=__doc__)
     parser.add_argument("--json", action="store_true")
@@ -79,16 +136,18 @@ def main(argv: list[str]) -> None:
     options = parser.parse_args(argv)
     rng = np.random.default_rng(7)
     world = with_spread(draw_world(options.people, rng), options.spread, rng)
-    free, *_ = study(world, options.target, 1.0, rng, guests=False)
+    free = study(world, options.target, Rule(), rng).minutes.mean()
+    learners = others(world, LEARNERS, np.random.default_rng(8))
     found = {}
-    for limit, guests in ((1.0, False), (0.4, False), (0.3, False), (0.25, False), (0.25, True), (0.2, False)):
-        minutes, shown, late = study(world, options.target, limit, rng, guests=guests)
-        found[f"limit {limit:.2f}{', guests' if guests else ''}"] = {
-            "mean minutes": float(minutes.mean()), "times as many": float(minutes.mean() / free.mean()),
-            "max exposure": float(shown.max() / options.people),
-            "in the second half": float(late.max() / (options.people - options.people // 2)),
-            "bank used": float((shown > 0).mean()),
-            "questions": float(shown.sum() / options.people),
+    for name, rule in RULES.items():
+        before = study(learners, options.target, rule, rng) if rule.ahead else None
+        course = study(world, options.target, rule, rng, before)
+        found[name] = {
+            "mean minutes": float(course.minutes.mean()), "times as many": float(course.minutes.mean() / free),
+            "max exposure": float(course.shown.max() / options.people),
+            "in the second half": float(course.late.max() / (options.people - options.people // 2)),
+            "bank used": float((course.shown > 0).mean()),
+            "questions": float(course.shown.sum() / options.people),
         }  # fmt: skip
     everything = {f"SE {options.target:.2f}, spread of log slopes {options.spread}": found}
     print(json.dumps(everything, indent=1) if options.json else table(everything))

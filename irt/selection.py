@@ -177,28 +177,65 @@ def falls(cov: Floats, items: Items, shrink: Floats, aim: Aim) -> Floats:
 SOFT = 0.1  # how far below its limit an item begins to be closed to some, as a share of the limit
 
 
-def eligible(shown: Ints, sittings: Ints, limit: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def eligible(
+    shown: Ints, sittings: Ints, limit: float, rng: np.random.Generator, soft: float = SOFT
+) -> NDArray[np.bool_]:
     """Which items one sitting may use, so that none is shown to more than `limit` of the people.
 
     shown, sittings (I,): sittings so far that were asked the item, and all that could have been since it is in use.
-    An item is closed from the limit on, and open by chance within 10 % below it: a favourite settles where it is open
-    to as many sittings as it may be shown to. Eligibility by the ratio of past offers overshoots when an item becomes
-    a favourite late; this cannot. One draw a sitting; counts of the last few thousand sittings keep the limit within
-    that window too.
+    An item is closed from the limit on, and open by chance within a share `soft` below it: a favourite settles where it
+    is open to as many sittings as it may be shown to. Eligibility by the ratio of past offers overshoots when an item
+    becomes a favourite late; this cannot. One draw a sitting; counts of the last few thousand sittings keep the limit
+    within that window too.
     """
     if not 0 < limit <= 1:
         raise ValueError(f"eligible: limit is {limit}, but a share of people is in (0, 1].")
     exposure = shown / np.maximum(sittings, 1)
-    chance_open = np.clip((limit - exposure) / (SOFT * limit), 0.0, 1.0)
+    chance_open = np.clip((limit - exposure) / (soft * limit), 0.0, 1.0)
     return rng.random(len(shown)) < chance_open
 
 
-def neglected(shown: Ints, share: float = 0.05) -> NDArray[np.bool_]:
-    """The least shown items, `share` of the bank or all that tie with them.
+STEP_FIRST, STEP_LAST, SETTLED_BY = 0.3, 0.03, 150  # minutes a toll moves by a showing, at first and from so many on
+CALL = 1.5  # minutes a bonus moves by a showing
+LEAST_PRICE = 0.15  # of its own minutes: no bonus makes an item cheaper
 
-    A sitting that chooses one question in twenty among these alone has the whole bank seen before long, so that
-    every item keeps being calibrated, for about 2 % more minutes (benchmarks/exposure.py).
+
+def tolls(shown: NDArray[np.bool_], could: NDArray[np.bool_], limit: float, floor: float = 0.0) -> Floats:
+    """Minutes that each item costs besides its own, so that none is shown to more than `limit` of the people: (I,).
+
+    shown, could (N, I): sittings in their order, whether each was asked the item and whether it could have been. The
+    least minutes that keep the limits are a linear programme; the toll is its dual, learnt by stochastic gradient,
+
+        λ_j ← max(0, λ_j + η (shown_j - limit)),      μ_j ← max(0, μ_j + 1.5 (floor - shown_j)),
+
+    and an item is chosen by what it is worth per minute and toll λ_j - μ_j. So a favourite goes to those to whom it
+    is worth most, not to a random few, and one that nobody has seen for long goes to whom it costs least: μ sees to
+    `floor` of the people. A new limit needs some 150 sittings to settle; `eligible` keeps it meanwhile.
+
+    References: Bertsekas (2015), Convex Optimization Algorithms, ch. 3; van der Linden & Veldkamp (2007), JEBS 32.
     """
-    if len(shown) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    return shown <= np.sort(shown)[min(int(share * len(shown)), len(shown) - 1)]
+    if shown.shape != could.shape or shown.ndim != 2:
+        raise ValueError(f"tolls: shown is {shown.shape} and could {could.shape}, but both must be (N, I).")
+    if not 0 <= floor < limit <= 1:
+        raise ValueError(f"tolls: floor {floor} and limit {limit}, but 0 <= floor < limit <= 1 is needed.")
+    toll, bonus = np.zeros(shown.shape[1]), np.zeros(shown.shape[1])
+    for number, (asked, may) in enumerate(zip(shown, could, strict=True)):
+        toll, bonus = moved(toll, bonus, asked, may, limit, floor, number)
+    return toll - bonus
+
+
+def moved(
+    toll: Floats, bonus: Floats, asked: NDArray[np.bool_], may: NDArray[np.bool_], limit: float, floor: float,
+    number: int,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Tolls and bonuses after one more sitting, the `number`th."""
+    step = max(STEP_FIRST * (STEP_LAST / STEP_FIRST) ** (number / SETTLED_BY), STEP_LAST)
+    return (
+        np.maximum(toll + np.where(may, step * (asked - limit), 0.0), 0.0),
+        np.maximum(bonus + np.where(may, CALL * (floor - asked), 0.0), 0.0),
+    )
+
+
+def priced(minutes: Floats, toll: Floats) -> Floats:
+    """What items cost when they are compared: their own minutes and their toll."""
+    return np.maximum(minutes + toll, LEAST_PRICE * minutes)

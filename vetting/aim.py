@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
-from irt.selection import Aim, eligible
+from irt.selection import Aim
 from irt.verdict import Bars
 from vetting.messages import Content, RoleForm
-from vetting.records import Json, Question, Sitting
+from vetting.records import Json
 from vetting.scale import Scale
 
-EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be shown to
-WINDOW = 500  # latest sittings over which that share is counted
-ROOM = 2.0  # minutes of open questions that a sitting must have to choose from, as a multiple of its budget
 FEW_MINUTES = 5.0  # of a further sitting, for each skill it looks at
 SETTLING = 3.0  # what a nat about a decision is worth in the hinge's units (benchmarks/decisions.py)
 SHARPER = 0.25  # its target standard error
@@ -95,35 +89,3 @@ def read_aim(aim: Json, scale: Scale) -> Aim:
 def read_content(aim: Json) -> dict[str, Content]:
     """How many questions of each domain; none said where the aim is older than the idea."""
     return {domain: Content.model_validate(asks) for domain, asks in aim.get("content", {}).items()}
-
-
-# -- security --------------------------------------------------------------------------------------
-
-
-def closed(db: Session, scale: Scale, aim: Json, rng: np.random.Generator) -> list[str]:
-    """Items that are not open to the next sitting, so that none is shown to too many of those it could be shown to.
-
-    Counted over the latest sittings that wanted one of the item's skills. Where that would leave a sitting too
-    little to choose from, the items shown least are opened again: a small bank cannot keep its secrets.
-    """
-    recent = db.execute(select(Sitting.id, Sitting.aim).order_by(Sitting.id.desc()).limit(WINDOW)).all()
-    kinds = Counter(frozenset(wished(said.aim)) for said in recent)
-    could = np.zeros(len(scale.items.ids), dtype=np.int64)
-    for skills, sittings in kinds.items():
-        could += sittings * looks_at(scale, skills)
-    since = min((said.id for said in recent), default=0)
-    asked = db.execute(
-        select(Question.item_id, func.count().label("times"))
-        .where(Question.sitting_id >= since)
-        .group_by(Question.item_id)
-    )
-    times = {row.item_id: row.times for row in asked}
-    shown = np.array([times.get(key, 0) for key in scale.items.ids])
-    is_open = eligible(shown, could, EXPOSURE, rng)
-    mine = looks_at(scale, wished(aim))
-    minutes = np.exp(scale.intensity)
-    for row in np.argsort(shown / np.maximum(could, 1), kind="stable"):
-        if minutes[is_open & mine].sum() >= ROOM * aim["minutes"]:
-            break
-        is_open[row] = True
-    return [key for key, may in zip(scale.items.ids, is_open, strict=True) if not may]

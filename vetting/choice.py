@@ -12,7 +12,7 @@ import numpy as np
 
 from irt.belief import Belief, Posterior, solve
 from irt.model import Floats
-from irt.selection import Aim, Objective, Pool, Scan, falls, hinge, scan
+from irt.selection import Aim, Objective, Pool, Scan, falls, hinge, priced, scan
 from irt.stopping import undecided
 from irt.timing import Pace, expected_minutes, pace
 from irt.verdict import Bars, Both, Knowledge, Verdicts, verdicts
@@ -20,6 +20,7 @@ from item_bank.load import Bank
 from vetting import content, evidence, probing
 from vetting.aim import SETTLING, decisions, looks_at, read_aim, read_content, wished
 from vetting.content import Mask
+from vetting.exposure import read_tolls
 from vetting.probing import Offer, Room
 from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
@@ -48,11 +49,12 @@ class State:
     allowed: Mask  # (I,) items that may be asked next
     owed: Mask  # (I,) items of a domain of which the role wants more questions
     expected: Floats  # (I,) minutes each would take this person
+    cost: Floats  # (I,) the same with the tolls that keep exposure within its limits
     room: Room  # for interviews
     asked: list[Question]  # of this person
 
     def pool(self, scale: Scale) -> Pool:
-        return Pool(scale.parameters, scale.blur, self.expected)
+        return Pool(scale.parameters, scale.blur, self.cost)
 
 
 def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = None) -> State:
@@ -76,7 +78,8 @@ def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = N
     return State(
         posterior, probing.expected_belief(posterior.belief, asked_of(earlier, before), scale, until), person,
         len(rows) + len(probing.finished(mine, scale)), minutes, left, read_aim(sitting.aim, scale), suits.may,
-        suits.owed, expected, probing.room(sitting, mine, minutes, scale), asked,
+        suits.owed, expected, priced(expected, read_tolls(sitting.aim, scale)),
+        probing.room(sitting, mine, minutes, scale), asked,
     )  # fmt: skip
 
 
@@ -214,20 +217,21 @@ def chosen(ranked: list[Json], state: State, scale: Scale, found: Options) -> Ch
         tells = {scale.skills.ids[d]: float(shares[d]) for d in np.argsort(-shares)[:4] if shares[d] > 1e-6}
         settles = ranked[0]["gain"] - float(shares.sum()) if found.purpose == MEASURE else 0.0
     why = {
-        "gain": ranked[0]["gain"], "minutes": ranked[0]["minutes"], "information": information, "skills": tells,
-        "for": found.purpose, "settles": settles, "runners_up": ranked[1 : 1 + RUNNERS_UP],
+        **{field: ranked[0][field] for field in ("gain", "minutes", "cost")}, "information": information,
+        "skills": tells, "for": found.purpose, "settles": settles, "runners_up": ranked[1 : 1 + RUNNERS_UP],
     }  # fmt: skip
     return Chosen(key, revision, why)
 
 
 def runners_up(state: State, scale: Scale, found: Options) -> list[Json]:
-    """Items and probes together, best value per minute first."""
+    """Items and probes together, best value per minute and toll first."""
     ids, gain, minutes = scale.items.ids, found.chances.gain, state.expected
     ranked: list[Json] = [
-        {"item": ids[row], "gain": float(gain[row]), "minutes": float(minutes[row])}
+        {"item": ids[row], "gain": float(gain[row]), "minutes": float(minutes[row]), "cost": float(state.cost[row])}
         for row in found.chances.order[: 1 + RUNNERS_UP]
     ]
     ranked += [
-        {"item": one.probe.id, "gain": one.gain, "minutes": one.minutes} for one in found.offers[: 1 + RUNNERS_UP]
+        {"item": one.probe.id, "gain": one.gain, "minutes": one.minutes, "cost": one.minutes}
+        for one in found.offers[: 1 + RUNNERS_UP]
     ]
-    return sorted(ranked, key=lambda one: -one["gain"] / one["minutes"])
+    return sorted(ranked, key=lambda one: -one["gain"] / one["cost"])

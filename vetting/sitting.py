@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from item_bank.load import Bank
 from item_bank.schema import Item, Response
+from vetting import exposure
 from vetting import scale as scales
-from vetting.aim import aim_of, closed
+from vetting.aim import aim_of
 from vetting.choice import State, choose
 from vetting.messages import RoleForm
 from vetting.records import (
@@ -81,11 +82,13 @@ def begin(
     calibration = scales.latest(db)
     scale = scales.of(calibration)
     aim = aim_of(RoleForm.model_validate(invitation.role.body), demand, scale, invitation.focus, queues)
+    log = exposure.lately(db, scale)
     sitting = Sitting(
         at=now, invitation=invitation,
         applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),
         calibration=calibration, seat=len(invitation.sittings) + 1, consent=CONSENT, extra_time=extra_time,
-        aim=aim, closed_items=closed(db, scale, aim, rng),
+        aim=aim | {"tolls": exposure.priced(log, scale)},
+        closed_items=exposure.closed(log, scale, aim, rng),
     )  # fmt: skip
     db.add(sitting)
     db.flush()

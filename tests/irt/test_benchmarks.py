@@ -32,8 +32,8 @@ def test_security_costs_minutes(capsys):
     exposure.main(["--people", "25", "--json"])
 
     (found,) = json.loads(capsys.readouterr().out).values()
-    assert found["limit 0.20"]["times as many"] > 1
-    assert found["limit 0.20"]["max exposure"] <= 0.2 + 1 / 25
+    assert found["closed, limit 0.20"]["times as many"] > 1
+    assert found["closed, limit 0.20"]["max exposure"] <= 0.2 + 1 / 25
 
 
 def test_stopping_rules_are_compared(capsys):

@@ -8,7 +8,7 @@ import pytest
 from irt.belief import Belief, answers, solve
 from irt.model import Items, probability
 from irt.population import bifactor
-from irt.selection import Aim, Pool, eligible, falls, hinge, neglected, scan
+from irt.selection import Aim, Pool, eligible, falls, hinge, moved, priced, scan, tolls
 from irt.simulation import random_items, respond
 from irt.tilt import tilt
 
@@ -240,9 +240,60 @@ def test_an_item_nobody_has_seen_is_open(rng):
     assert eligible(np.zeros(5, dtype=int), np.zeros(5, dtype=int), 0.2, rng).all()
 
 
-def test_the_neglected_items_are_the_least_shown(rng):
-    shown = rng.permutation(100)
+def market(rng, people, limit, floor=0.0, items=60):
+    """Everybody is asked the 6 items of best value per minute and toll; values differ by person around a common one."""
+    worth = np.sort(rng.uniform(1, 3, items)) + rng.normal(0, 0.4, (people, items))
+    shown, could = np.zeros((people, items), dtype=bool), np.ones((people, items), dtype=bool)
+    toll, bonus = np.zeros(items), np.zeros(items)
+    for person in range(people):
+        asked = np.argsort(-worth[person] / priced(np.ones(items), toll - bonus))[:6]
+        shown[person, asked] = True
+        toll, bonus = moved(toll, bonus, shown[person], could[person], limit, floor, person)
+    return worth, shown, could
 
-    assert np.flatnonzero(neglected(shown)).tolist() == np.flatnonzero(shown <= 5).tolist()
-    assert neglected(np.zeros(7, dtype=int)).all()
-    assert len(neglected(np.zeros(0, dtype=int))) == 0
+
+def test_tolls_keep_favourites_at_their_limit(rng):
+    _, shown, _ = market(rng, 1500, 0.25)
+    assert shown[:, -1].mean() == pytest.approx(0.25, abs=0.03)
+    assert shown[500:].mean(0).max() <= 0.25 + 0.02
+
+
+def test_tolls_give_favourites_to_those_to_whom_they_are_worth_most(rng):
+    """Against closing them by lot, at the same limit, the same people are asked what is worth more to them."""
+    worth, shown, _ = market(rng, 1500, 0.25)
+    times, by_lot = np.zeros(60, dtype=np.int64), 0.0
+    for person in range(1500):
+        is_open = eligible(times, np.full(60, person), 0.25, rng)
+        asked = np.argsort(-np.where(is_open, worth[person], -np.inf))[:6]
+        times[asked] += 1
+        by_lot += worth[person, asked].sum()
+    assert worth[shown].sum() > 1.02 * by_lot
+
+
+def test_what_nobody_has_seen_for_long_is_called_up():
+    unseen = [(market(np.random.default_rng(3), 1200, 0.3, floor)[1].sum(0) == 0).mean() for floor in (0.0, 0.01)]
+    assert unseen[0] > 0.1
+    assert unseen[1] == 0
+
+
+def test_tolls_are_derived_from_the_record_alone(rng):
+    _, shown, could = market(rng, 200, 0.25, 0.01)
+    whole = tolls(shown, could, 0.25, 0.01)
+    toll, bonus = np.zeros(60), np.zeros(60)
+    for person in range(200):
+        toll, bonus = moved(toll, bonus, shown[person], could[person], 0.25, 0.01, person)
+    assert (whole == toll - bonus).all()
+    nobody = tolls(np.zeros((0, 4), dtype=bool), np.zeros((0, 4), dtype=bool), 0.25)
+    assert nobody.tolist() == [0.0] * 4
+
+
+def test_a_sitting_that_could_not_be_asked_an_item_says_nothing_about_it(rng):
+    _, shown, could = market(rng, 100, 0.25, 0.01)
+    could[50:, 7] = shown[50:, 7] = False
+    assert tolls(shown, could, 0.25, 0.01)[7] == tolls(shown[:50], could[:50], 0.25, 0.01)[7]
+
+
+@pytest.mark.parametrize(("limit", "floor"), [(0.0, 0.0), (1.2, 0.0), (0.2, 0.2), (0.2, -0.1)])
+def test_limits_that_cannot_be_kept_together_are_refused(limit, floor):
+    with pytest.raises(ValueError, match="floor"):
+        tolls(np.zeros((3, 2), dtype=bool), np.zeros((3, 2), dtype=bool), limit, floor)

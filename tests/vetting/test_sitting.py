@@ -12,7 +12,7 @@ from tests.conftest import NOON
 from tests.item_bank.responses import right
 from tests.vetting.story import MATHS, begin, go, role, role_form, say
 from vetting import aim as aims
-from vetting import choice, sitting
+from vetting import choice, exposure, sitting
 from vetting import scale as scales
 from vetting.records import Answer, Applicant, Ending, Grade, Pause, Question, Sitting
 
@@ -302,7 +302,7 @@ def test_why_a_question_was_asked_is_on_record(db, bank):
         assert why["gain"] > 0
         assert why["minutes"] > 0
         assert set(why["skills"]) <= set(bank.tree.skills)
-        rates = [why["gain"] / why["minutes"], *(one["gain"] / one["minutes"] for one in why["runners_up"])]
+        rates = [why["gain"] / why["cost"], *(one["gain"] / one["cost"] for one in why["runners_up"])]
         assert rates == sorted(rates, reverse=True)
 
 
@@ -314,7 +314,7 @@ def test_no_item_is_shown_to_more_people_than_the_limit(db, bank):
     people, form = 80, role_form("math.algebra", minutes=3)
     seen = [go(db, begin(db, form, seed=person), bank, most=2) for person in range(people)]
     most = max(sum(key in asked for asked in seen) for key in {key for asked in seen for key in asked})
-    assert most / people <= aims.EXPOSURE + 1 / people
+    assert most / people <= exposure.EXPOSURE + 1 / people
 
 
 def test_a_bank_too_small_for_its_secrets_still_gives_a_whole_sitting(db, bank):
@@ -333,3 +333,23 @@ def test_which_items_are_closed_is_settled_when_a_sitting_begins(db, bank):
     seat = begin(db, form)
     assert favourite in seat.closed_items
     assert favourite not in go(db, seat, bank, most=5)
+
+
+def test_a_favourite_comes_to_cost_more_than_its_minutes_and_the_forgotten_less(db, bank):
+    form = role_form("math.algebra", "math.proof", minutes=3)
+    for person in range(12):
+        go(db, begin(db, form, seed=person), bank, most=3)
+    seat = begin(db, form)
+    scale, costs = scales.of(seat.calibration), seat.aim["tolls"]
+    times = exposure.lately(db, scale).shown.sum(0)
+    shown = dict(zip(scale.items.ids, times, strict=True))
+    dearest, cheapest = max(costs, key=costs.get), min(costs, key=costs.get)
+    assert costs[dearest] > 0 > costs[cheapest]
+    assert shown[dearest] > exposure.OFF * exposure.EXPOSURE * 12
+    assert shown[cheapest] == 0
+    elsewhere = [key for key in costs if not set(bank.items[key].skills) & {"math.algebra", "math.proof"}]
+    assert elsewhere == []
+    go(db, seat, bank, most=4)
+    assert any(question.why["cost"] != pytest.approx(question.why["minutes"]) for question in seat.questions)
+    again = list(choice.replay(seat, scale, bank))
+    assert [chosen.why for _, chosen in again] == [question.why for question, _ in again]
