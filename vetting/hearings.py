@@ -169,9 +169,9 @@ def of_call(call: ModelCall) -> Json:
 
 @dataclass(frozen=True)
 class Again:
-    """A verdict read again from its kept reply, beside the one on record."""
+    """A verdict read again from its kept reply, beside the one on record; None: it is not there."""
 
-    now: Row
+    now: Row | None
     then: Row | None
 
     @property
@@ -179,32 +179,41 @@ class Again:
         return self.now == self.then
 
 
+def compared(answer: str, found: Judged, kept: Iterable[Row], version: str) -> list[Again]:
+    """The verdicts of one answer by a prompt version, now and then."""
+    now = {(one.criterion, one.rater): row(answer, one) for one in found.grades}
+    then = {(one.criterion, one.rater): one for one in kept}
+    both = [key for key in dict.fromkeys([*now, *then]) if key[1].endswith(f"@{version}")]
+    return [Again(now.get(key), then.get(key)) for key in both if key[1].startswith("model:")]
+
+
 def regrade(db: Session, version: str) -> list[Again]:
-    """Every verdict by a prompt version, read again from the kept replies; nobody is asked."""
-    runs = runs_of(db, version)
-    kept = {
-        (one.answer_id, one.criterion, one.rater): one
-        for one in db.scalars(select(Grade).where(Grade.rater.endswith(f"@{version}")))
-    }
+    """Every verdict by a prompt version, read again from the kept replies; nobody is asked.
+
+    Where an answer was graded more than once, the first run counts, as its verdicts are those on record.
+    """
+    kept: dict[int, list[Row]] = {}
+    for one in db.scalars(select(Grade).where(Grade.rater.endswith(f"@{version}"))):
+        kept.setdefault(one.answer_id, []).append(_of_grade(one))
     out = []
-    for rows in runs.values():
-        answer = rows[0].answer_id
-        for one in rebuilt(of_call(call) for call in rows).grades:
-            if one.rater.endswith(f"@{version}"):
-                then = kept.get((answer or 0, one.criterion, one.rater))
-                out.append(Again(row(str(answer), one), _of_grade(then) if then else None))
+    for answer, runs in runs_of(db, version).items():
+        grades: dict[tuple[str, str], Graded] = {}
+        for rows in runs.values():
+            for given in rebuilt(of_call(call) for call in rows).grades:
+                grades.setdefault((given.criterion, given.rater), given)
+        out += compared(str(answer), Judged(tuple(grades.values()), ()), kept.get(answer, []), version)
     return out
 
 
-def runs_of(db: Session, version: str) -> dict[str, list[ModelCall]]:
-    """All calls of every run in which the version was used, since one rater's control can undo another's verdict."""
+def runs_of(db: Session, version: str) -> dict[int, dict[str, list[ModelCall]]]:
+    """All calls of the answers that the version graded, by run: one rater's control can undo another's verdict."""
     used = select(ModelCall.answer_id).where(ModelCall.purpose == PURPOSE, ModelCall.prompt_version == version)
     found = db.scalars(
         select(ModelCall).where(ModelCall.purpose == PURPOSE, ModelCall.answer_id.in_(used)).order_by(ModelCall.id)
     )
-    runs: dict[str, list[ModelCall]] = {}
+    runs: dict[int, dict[str, list[ModelCall]]] = {}
     for call in found:
-        runs.setdefault(call.sent["about"]["run"], []).append(call)
+        runs.setdefault(call.answer_id or 0, {}).setdefault(call.sent["about"]["run"], []).append(call)
     return runs
 
 

@@ -165,6 +165,30 @@ def test_regrading_shows_where_a_kept_reply_no_longer_gives_the_verdict_on_recor
     assert [one.same for one in again].count(False) == 1
 
 
+def test_regrading_misses_a_verdict_that_no_reply_gives(small, bank, once):
+    answer = once(weak(1))
+    with serving(honest) as server:
+        by = graders(server.named("one"))
+        hearings.grade_kept(small, answer, bank, by, NOON)
+    with store.writing(small) as db:
+        db.add(Grade(at=NOON, answer_id=answer, rater=by.raters[0].id, criterion="invented", level=3))
+    with store.reading(small) as db:
+        again = hearings.regrade(db, by.raters[0].prompt.version)
+    assert [one.then.criterion for one in again if not one.same] == ["invented"]
+
+
+def test_an_answer_graded_twice_gives_the_verdicts_on_record_again(small, bank, once):
+    answer = once(weak(1))
+    with serving(honest) as server:
+        by = graders(server.named("one"))
+        hearings.grade_kept(small, answer, bank, by, NOON)
+        hearings.grade_kept(small, answer, bank, by, NOON)
+    with store.reading(small) as db:
+        again = hearings.regrade(db, by.raters[0].prompt.version)
+    assert len(again) == len(PROBE.criteria)
+    assert all(one.same for one in again)
+
+
 def test_verdicts_under_an_older_wording_of_a_prompt_stay_readable(small, bank, once):
     answer = once(weak(1))
     with serving(honest) as server:
