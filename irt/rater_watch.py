@@ -29,6 +29,7 @@ SHIFT = 0.3  # standard deviations of quality
 RUN = 10_000  # answers between false alarms
 STATES = 150  # of the Markov chain
 BATCH = 4_000  # cells taken at a time
+FEWEST_STEADY = 300  # answers whose sums a limit is read from
 
 
 def foretold(fit: Fit, answer: Ints, criterion: Ints, rater: Ints) -> Floats:
@@ -189,3 +190,33 @@ def run_length(p: Floats, steps: Floats, limit: float) -> float:
             inside = place < STATES
             stay[state] += np.bincount(place[inside], weights=(weight * part)[inside], minlength=STATES)
     return float(np.linalg.solve(np.eye(STATES) - stay, np.ones(STATES))[0])
+
+
+def by_answer(answer: Ints, level: Ints, ratio: Floats) -> Floats:
+    """(answers,) the log ratios (n, K) of the levels (n,) that a rater gave, summed over the criteria of each answer.
+
+    Answers come in the order of their first grade.
+    """
+    own, first, place = np.unique(answer, return_index=True, return_inverse=True)
+    rank = np.empty(len(own), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(own))
+    return np.bincount(rank[place], weights=ratio[np.arange(len(level)), level])
+
+
+def drift_by_answer(steady: tuple[Floats, Floats], now: tuple[Floats, Floats], *, run: float = RUN) -> Drift:
+    """Watch one rater answer by answer, all criteria of an answer together: (stricter, milder) sums of `by_answer`.
+
+    Criteria of one answer share what nobody knows of it, so their ratios move together and a limit that took them for
+    independent would accuse too often. The limit is therefore from the rater's own answers while it was calibrated,
+    steady (m,). Raises ValueError where those are too few to tell.
+    """
+    if len(steady[0]) < FEWEST_STEADY:
+        raise ValueError(
+            f"drift_by_answer: {len(steady[0])} answers from the calibration, but {FEWEST_STEADY} are needed. "
+            "Maybe watch grade by grade until there are more."
+        )
+    chance = np.ones((len(steady[0]), 1))
+    limit = limit_for(chance, (steady[0][:, None], steady[1][:, None]), run)
+    paths = [cusum(side) for side in now]
+    over = np.flatnonzero((paths[0] > limit) | (paths[1] > limit))
+    return Drift(paths[0], paths[1], limit, int(over[0]) + 1 if len(over) else None)

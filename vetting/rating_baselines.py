@@ -5,16 +5,19 @@ one rater of each of those answers is kept back and the panel is the other rater
 
     corrected      P(Y = k) of an average person from the fit without the kept-back grades
     known grader   the same with the severity of the very person who gave the kept-back grade
+    calibrated     a cumulative logit of the corrected panel's expected level and the raw average together
     raw average    mean level of the panel on the same answer and criterion
     best single    the one rater who foretells best on the answers that were not kept back
 
 The rules become chances of levels by a cumulative logit fitted to the answers that were not kept back, with
-thresholds for each criterion and a little ridge: they are as well calibrated as such a rule can be.
+thresholds for each criterion and a little ridge: they are as well calibrated as such a rule can be. What "calibrated"
+learns from are grades foretold by fits that had not seen them, `FOLDS` parts of the answers that were not kept back: so
+it mends what the model gets wrong of the shape of quality and of how alike the panel errs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +28,12 @@ from scipy.special import expit
 from irt.model import Floats, Ints
 from irt.rater_cells import Ratings
 from irt.rater_watch import foretold
-from irt.raters import fit
+from irt.raters import Fit, fit
 from vetting.rating_table import RatingTable
 from vetting.tables import TableFaultError
 
 RIDGE = 0.02
+FOLDS = 4  # fits from which "calibrated" learns
 COVERED = 0.5  # share of the kept-back grades a single rater must have company on, or the best covered one is taken
 
 
@@ -50,7 +54,7 @@ class HeldOut(BaseModel):
     all: list[Score]
     single_rater: str
     single: list[Score]
-    gain: float  # mean log-loss of the raw average minus the corrected panel's
+    gain: float  # mean log-loss of the raw average minus the calibrated panel's
     gain_se: float  # over answers
 
 
@@ -66,10 +70,14 @@ def compare(
         raise TableFaultError("held out: no kept-back grade has other grades beside it. Maybe keep more back.")
     found = fit(known, also=(hidden.answer, hidden.criterion), progress=progress)
     average = average_of(known)
+    usual, own = told_by(found, hidden)
     rules = {
-        "corrected": foretold(found, hidden.answer, hidden.criterion, np.full(len(hidden.answer), -1)),
-        "corrected, known grader": foretold(found, hidden.answer, hidden.criterion, hidden.rater),
-        "raw average": by_logit(*examples(known, average), (average(hidden, None), hidden.criterion), rows.levels),
+        "corrected": usual,
+        "corrected, known grader": own,
+        "raw average": by_logit(
+            *examples(known, average), (average(hidden, None)[:, None], hidden.criterion), rows.levels
+        ),
+        **calibrated(table, known, hidden, (usual, own), np.random.default_rng(seed + 1), progress),
     }
     name, chosen, chance = best_single(table, known, hidden)
     here = np.flatnonzero(chosen)
@@ -80,12 +88,65 @@ def compare(
     alone = [score(rule, truth[here], loss[rule][here], means[rule][here]) for rule in rules]
     own = single_level(known, hidden, table.raters.index(name))[here] if name else np.zeros(0)
     alone.append(score("best single", truth[here], losses(hidden.level[here], chance), own))
-    gap = loss["raw average"] - loss["corrected"]
+    gap = loss["raw average"] - loss.get("calibrated", loss["corrected"])
     return HeldOut(
         answers=len(np.unique(hidden.answer)), seed=seed, single_rater=name, single=alone,
         all=[score(rule, truth, loss[rule], means[rule]) for rule in rules],
         gain=float(gap.mean()), gain_se=clustered(gap, hidden.answer),
     )  # fmt: skip
+
+
+def told_by(found: Fit, hidden: Ratings) -> tuple[Floats, Floats]:
+    """P(Y = k) (n, K) of kept-back grades, by an average person and by the person who gave each."""
+    anybody = np.full(len(hidden.answer), -1)
+    return (
+        foretold(found, hidden.answer, hidden.criterion, anybody),
+        foretold(found, hidden.answer, hidden.criterion, hidden.rater),
+    )
+
+
+def calibrated(
+    table: RatingTable, known: Ratings, hidden: Ratings, told: tuple[Floats, Floats], rng: np.random.Generator,
+    progress: Callable[[int, float], None] | None,
+) -> dict[str, Floats]:  # fmt: skip
+    """P(Y = k) of the kept-back grades by the corrected panel and the raw average together, for either grader."""
+    learnt: list[list[Floats]] = [[], []]
+    rows: list[tuple[Ints, Ints]] = []
+    for back in folds(known, rng):
+        rest, part = known.rows(np.flatnonzero(~back)), known.rows(np.flatnonzero(back))
+        part = part.rows(with_company(rest, part))
+        if len(part.answer):
+            found = fit(rest, also=(part.answer, part.criterion), progress=progress)
+            for side, p in zip(learnt, told_by(found, part), strict=True):
+                side.append(beside(table, part, p, average_of(rest)))
+            rows.append((part.criterion, part.level))
+    if not rows:
+        return {}
+    criterion, level = (np.concatenate(column) for column in zip(*rows, strict=True))
+    names = ("calibrated", "calibrated, known grader")
+    return {
+        name: by_logit(
+            np.concatenate(side), criterion, level,
+            (beside(table, hidden, p, average_of(known)), hidden.criterion), known.levels,
+        )
+        for name, side, p in zip(names, learnt, told, strict=True)
+    }  # fmt: skip
+
+
+def beside(table: RatingTable, rows: Ratings, p: Floats, average: Average) -> Floats:
+    """(n, 2) the level that the corrected panel expects, and the raw average."""
+    return np.column_stack([means_of(table, rows.criterion, p), average(rows, None)])
+
+
+def folds(known: Ratings, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Which ratings (N,) each fit goes without: people's by answer, or one rater of each answer, drawn anew."""
+    if known.reference is None:
+        for _ in range(FOLDS // 2):
+            yield kept_back(known, 0.5, rng)
+        return
+    part = rng.integers(FOLDS, size=known.answers)[known.answer]
+    for number in range(FOLDS):
+        yield np.asarray((part == number) & (known.layer[known.rater] == 0))
 
 
 def kept_back(rows: Ratings, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -138,19 +199,19 @@ def examples(known: Ratings, average: Average) -> tuple[Floats, Ints, Ints]:
     rows = known.rows(people)
     mean = average(rows, people)
     real = np.isfinite(mean)
-    return mean[real], rows.criterion[real], rows.level[real]
+    return mean[real, None], rows.criterion[real], rows.level[real]
 
 
 def by_logit(x: Floats, criterion: Ints, level: Ints, new: tuple[Floats, Ints], levels: Ints) -> Floats:
-    """P(Y = k) (n, K) at `new` from P(Y >= k) = σ(a x + d_ck) fitted to examples."""
+    """P(Y = k) (n, K) at `new` from P(Y >= k) = σ(a·x + d_ck), x (n, F), fitted to examples."""
     top = int(levels.max()) - 1
-    count = len(levels)
+    count, size = len(levels), x.shape[1]
 
     def curve(theta: Floats, at: Floats, c: Ints) -> Floats:
-        gaps = np.exp(theta[1 + count :].reshape(count, max(top - 1, 0)))
-        d = theta[1 : 1 + count, None] - np.concatenate([np.zeros((count, 1)), np.cumsum(gaps, 1)], axis=1)
+        gaps = np.exp(theta[size + count :].reshape(count, max(top - 1, 0)))
+        d = theta[size : size + count, None] - np.concatenate([np.zeros((count, 1)), np.cumsum(gaps, 1)], axis=1)
         d = np.where(np.arange(top) < levels[:, None] - 1, d, -np.inf)
-        reach = expit(theta[0] * at[:, None] + d[c])
+        reach = expit((at @ theta[:size])[:, None] + d[c])
         ends = np.ones((len(at), 1))
         return np.asarray(np.maximum(np.concatenate([ends, reach], 1) - np.concatenate([reach, 0 * ends], 1), 1e-9))
 
@@ -158,7 +219,7 @@ def by_logit(x: Floats, criterion: Ints, level: Ints, new: tuple[Floats, Ints], 
         p = curve(theta, x, criterion)[np.arange(len(x)), level]
         return float(-np.log(p).sum() + RIDGE * (theta**2).sum())
 
-    begin = np.concatenate([[1.0], np.zeros(count), np.zeros(count * max(top - 1, 0))])
+    begin = np.concatenate([np.full(size, 1.0 / size), np.zeros(count + count * max(top - 1, 0))])
     found = minimize(cost, begin, method="L-BFGS-B").x
     return curve(found, *new)
 
@@ -180,24 +241,24 @@ def best_single(table: RatingTable, known: Ratings, hidden: Ratings) -> tuple[st
     """(name, which kept-back grades they were beside, their chances there), chosen on the other answers."""
     panel = np.flatnonzero(known.layer == (0 if known.reference is None else 1))
     people = known.rows(np.flatnonzero((known.layer[known.rater] == 0) & (known.weight == 1)))
-    beside = {int(r): np.isfinite(single_level(known, hidden, int(r))) for r in panel}
-    need = min(COVERED * len(hidden.answer), 0.5 * max(mask.sum() for mask in beside.values()))
+    there = {int(r): np.isfinite(single_level(known, hidden, int(r))) for r in panel}
+    need = min(COVERED * len(hidden.answer), 0.5 * max(mask.sum() for mask in there.values()))
     best = (np.inf, int(panel[0]), np.zeros(0))
     for r in panel.tolist():
-        if beside[r].sum() < max(need, 1):
+        if there[r].sum() < max(need, 1):
             continue
         x = single_level(known, people, r)
         real = np.isfinite(x) & (people.rater != r)
         if real.sum() < 10:
             continue
-        past = (x[real], people.criterion[real], people.level[real])
+        past = (x[real, None], people.criterion[real], people.level[real])
         fitted = by_logit(*past, past[:2], known.levels)
-        now = (single_level(known, hidden, r)[beside[r]], hidden.criterion[beside[r]])
+        now = (single_level(known, hidden, r)[there[r], None], hidden.criterion[there[r]])
         loss = float(losses(past[2], fitted).mean())
         if loss < best[0]:
             best = (loss, r, by_logit(*past, now, known.levels))
     _, chosen, chance = best
-    return table.raters[chosen], beside[chosen], chance
+    return table.raters[chosen], there[chosen], chance
 
 
 def means_of(table: RatingTable, criterion: Ints, p: Floats) -> Floats:
