@@ -125,6 +125,11 @@ def gather(
         answered(sittings, scale, until), talked(judged(sittings, scale, until), scale),
         certified(certificates, scale, now), learning.evidence_of(outcomes, scale),
     ]  # fmt: skip
+    return together(parts)
+
+
+def together(parts: Sequence[Evidence]) -> Evidence:
+    """Rows of evidence one below the other."""
     return Evidence(
         items=stacked(*(part.items for part in parts)),
         level=np.concatenate([part.level for part in parts]),

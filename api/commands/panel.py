@@ -1,0 +1,69 @@
+"""`assay panel`: how strict and how sharp each model grader of interviews is, and whether its verdicts count."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from api.commands.console import DATABASE, Database, Json, opened, out, print_json
+
+if TYPE_CHECKING:
+    from vetting.rater_readings import RaterReport
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(panel)
+
+
+def panel(
+    database: Database = DATABASE,
+    publish: Annotated[bool, typer.Option(help="Let raters who are ready count from now on.")] = False,
+    simulated: Annotated[bool, typer.Option(help="Of simulated people instead of real ones.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Models that grade interviews: severity, discrimination, people's mean beside theirs, what still lacks."""
+    from vetting import rater_readings, scale, store
+
+    engine, _ = opened(database)
+    now = datetime.now(UTC)
+    with store.writing(engine) as db:
+        found = rater_readings.measure(db, scale.of(scale.latest(db)), now, simulated=simulated)
+        made = rater_readings.publish(db, found, "assay panel", now) if publish else None
+        number = made.id if made else None
+    if as_json:
+        print_json({"raters": [row(one) for one in found], "calibration": number})
+        return
+    tell(found)
+    if publish:
+        out.print(f"published as scale {number}" if number else "Nobody is ready, so nothing was published.")
+
+
+def row(one: RaterReport) -> dict[str, Any]:
+    return {
+        "rater": one.rater, "answers": one.answers, "beside_people": one.beside, "severity": one.found.severity,
+        "severity_se": one.found.severity_se, "discrimination": one.discrimination,
+        "log_discrimination_se": one.found.log_discrimination_se, "mean": one.model_mean,
+        "peoples_mean": one.mean_level._asdict() if one.mean_level else None, "live": one.live,
+        "lacking": list(one.lacking),
+    }  # fmt: skip
+
+
+def tell(found: list[RaterReport]) -> None:
+    if not found:
+        out.print("No model has graded an interview of real people yet.")
+        return
+    table = Table("Rater", "answers", "beside people", "severity", "discrimination", "mean", "people's mean", box=None)
+    for one in found:
+        told = one.mean_level
+        mean = f"{told.value:.2f} [{told.low:.2f}, {told.high:.2f}]" if told else "–"
+        table.add_row(
+            one.rater, str(one.answers), str(one.beside), f"{one.found.severity:+.2f} ± {one.found.severity_se:.2f}",
+            f"{one.discrimination:.2f}", f"{one.model_mean:.2f}", mean,
+        )  # fmt: skip
+    out.print(table)
+    for one in found:
+        state = "counts" if one.live else ("is ready to count" if not one.lacking else "grades in the shadow")
+        out.print(f"{one.rater} {state}." + "".join(f" {reason}" for reason in one.lacking), markup=False)
