@@ -32,7 +32,7 @@ from irt.calibration import GRID, Fit
 from irt.design import Answers
 from irt.estep import Parameters, Statistics, e_step, no_sites, parameters, quadrature, settle
 from irt.model import Floats
-from irt.mstep import ItemPrior, real_slopes
+from irt.mstep import ItemPrior, Priors, priors, real_slopes
 
 RHAT = 1.01  # above it, chains disagree
 ENOUGH = 400  # effective draws that every parameter needs
@@ -79,14 +79,15 @@ class Marginal(Op):
         return [grads[0] * part for part in outputs[1:]]
 
 
-def model(answers: Answers, fit: Fit, prior: ItemPrior, *, exact: bool) -> pm.Model:
+def model(answers: Answers, fit: Fit, prior: Priors, *, exact: bool) -> pm.Model:
     """The model of a fit's items; `fit` gives its shape and the place where chains begin."""
     at = parameters(fit.items, np.zeros(len(fit.mean)), fit.covariance)
     nodes = GRID[len(fit.mean)] if exact else 0
     marginal: Any = Marginal(answers, at, nodes)
     real, used = real_slopes(at), np.isfinite(at.threshold)
     with pm.Model() as built:
-        log_slope = pm.Normal("log_slope", prior.log_slope, prior.slope_sd, shape=int(real.sum()))
+        centre, spread = (np.broadcast_to(prior.column(name), real.shape)[real] for name in ("log_slope", "slope_sd"))
+        log_slope = pm.Normal("log_slope", centre, spread)
         slope = pm.Deterministic("slope", pt.zeros(real.shape)[np.nonzero(real)].set(pt.exp(log_slope)))
         threshold = pm.Deterministic("threshold", _thresholds(used, prior))
         cov = pm.Deterministic("covariance", _correlations(len(fit.mean)))
@@ -94,7 +95,7 @@ def model(answers: Answers, fit: Fit, prior: ItemPrior, *, exact: bool) -> pm.Mo
     return built
 
 
-def _thresholds(used: Any, prior: ItemPrior) -> Any:  # noqa: ANN401
+def _thresholds(used: Any, prior: Priors) -> Any:  # noqa: ANN401
     """Thresholds (I, M) from each item's first and the gaps below it, with the prior on their mean."""
     items, most = used.shape
     first = pm.Flat("first", shape=items)
@@ -105,7 +106,8 @@ def _thresholds(used: Any, prior: ItemPrior) -> Any:  # noqa: ANN401
         gaps = pt.zeros((items, most - 1))[np.nonzero(used[:, 1:])].set(gap)
         lower = first[:, None] - tensor.concatenate([pt.zeros((items, 1)), tensor.cumsum(gaps, axis=1)], axis=1)
     centre = (lower * used).sum(1) / used.sum(1)
-    pm.Potential("centre", pm.logp(pm.Normal.dist(prior.threshold, prior.threshold_sd), centre).sum())
+    expected = pm.Normal.dist(prior.column("threshold")[:, 0], prior.column("threshold_sd")[:, 0])
+    pm.Potential("centre", pm.logp(expected, centre).sum())
     return lower
 
 
@@ -121,7 +123,7 @@ def sample(
     fit: Fit,
     seed: int,
     *,
-    prior: ItemPrior | None = None,
+    prior: ItemPrior | Priors | None = None,
     exact: bool = False,
     draws: int = 500,
     tune: int = 500,
@@ -136,7 +138,8 @@ def sample(
     if (fit.items.slope < 0).any():
         where = int(np.argmax((fit.items.slope < 0).any(1)))
         raise ValueError(f"sample: item {where} has a negative slope; chains keep slopes positive. Maybe a wrong key.")
-    with model(answers, fit, prior or fit.prior or ItemPrior(), exact=exact), warnings.catch_warnings():
+    expected = priors(prior or fit.prior or ItemPrior(), len(fit.items))
+    with model(answers, fit, expected, exact=exact), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # r-hat and divergences are judged by `faults`
         return pm.sample(
             draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False, target_accept=0.85,

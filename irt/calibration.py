@@ -18,23 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from irt.acceleration import Mixer
 from irt.design import Answers, Design, Refused, Task, fittable
-from irt.estep import Parameters, Statistics, e_step, no_sites, quadrature, settle
+from irt.estep import Parameters, Statistics
 from irt.model import Floats, Ints, Items
-from irt.mstep import MAX_SLOPE, ItemPrior, Rules, m_step, pack, real_slopes, spread, unpack
-from irt.person import Sites
+from irt.mstep import MAX_SLOPE, ItemPrior, Priors, Rules, m_step, pack, priors, real_slopes, spread, unpack
+from irt.shards import Crew, Desk, Hands, Step, cut, integrated, settle_all, swept, total
 from irt.start import Anchors, chosen, cold, expand, held, warm
 from irt.uncertainty import uncertainty
 
 MANY = 30_000  # persons above which a fit begins with some of them
 SOME = 20_000
 SHORT = 40  # passes over some of many persons
+SWEEPS = 30  # of expectation propagation over one person's answers
 SLACK = 2e-7  # share of the log-likelihood that a pass may lose: expectation propagation is not exact
 GRID = {1: 31, 2: 15, 3: 11}  # nodes a dimension of the exact integral
 LOOSE = 1.5  # standard error of a slope above which a fit says so
@@ -64,7 +64,7 @@ class Fit:
     kept_items: Ints  # (I',) rows of the design
     kept_skills: Ints  # (D',) columns of the design
     refused: tuple[Refused, ...]
-    prior: ItemPrior | None  # on items, as learnt, if there was one
+    prior: Priors | None  # on items, as learnt, if there was one; numbered as `items`
 
     def answers(self, answers: Answers) -> Answers:
         """Answers in the design's numbering as answers to the fitted items; others are left out."""
@@ -80,23 +80,25 @@ def calibrate(
     design: Design,
     *,
     correlation: Floats | None = None,
-    prior: ItemPrior | None = None,
+    prior: ItemPrior | Priors | None = None,
     anchors: Anchors | None = None,
     start: Fit | None = None,
     exact: bool | None = None,
     tolerance: float = 1e-4,
     passes: int = 400,
     progress: Progress | None = None,
+    crew: Crew = Desk,
 ) -> Fit:
     """Estimate items and population; what cannot be told is refused with a reason, not raised.
 
     correlation: fixed correlations (D, D) of the skills; estimated if absent.
-    prior: hierarchical prior on items; pure maximum likelihood if absent.
+    prior: hierarchical prior on items, of one kind or by families; pure maximum likelihood if absent.
     exact: use the exact integral (D <= 3); if absent, where it is cheap.
     start: an earlier fit of the same design to begin from.
     tolerance: a fit has converged when no plain step moves a parameter by more than this, relative to
         1 + |parameter|, or by more than 100 times this, relative to its standard error.
     progress: called with the number of the pass and the largest relative change.
+    crew: who holds the persons' shards; this process if absent. The estimates are the same.
     Raises ValueError on answers that the design cannot have.
     """
     loose = prior is not None or anchors is not None
@@ -106,16 +108,17 @@ def calibrate(
         raise ValueError(f"calibrate: nothing is left to fit. Maybe too few answers were given. {reasons}")
     first, rules = _begin(task, correlation, anchors, start)
     limits = _Limits(tolerance, passes, progress)
-    climb = _Climb(first, no_sites(task.answers), prior, 0, converged=False)
+    climb = _Climb(first, None if prior is None else priors(prior, len(design)).rows(task.items), 0, converged=False)
     if len(task.answers) > MANY:
-        climb = _foothills(task.answers, climb, rules, limits)
-    climb = _ascend(task.answers, _settled(task.answers, climb, 1 if start is None else 30), rules, limits, e_step)
-    climb = _settled(task.answers, climb)
+        climb = _foothills(task.answers, climb, rules, limits, crew)
+    hands = crew(cut(task.answers))
+    settle_all(hands, climb.at, 1 if start is None else SWEEPS)
+    climb = _ascend(hands, climb, rules, limits, swept)
     nodes = GRID[len(task.skills)] if (_affordable(task) if exact is None else exact) else 0
     if nodes:
-        fine = limits._replace(tolerance=tolerance / 10)
-        climb = _ascend(task.answers, climb, rules, fine, partial(_integrated, nodes=nodes))
-    return _fit(task, climb, rules, nodes)
+        settle_all(hands, climb.at, SWEEPS)
+        climb = _ascend(hands, climb, rules, limits._replace(tolerance=tolerance / 10), integrated, nodes)
+    return _fit(task, hands, climb, rules, nodes)
 
 
 def _affordable(task: Task) -> bool:
@@ -142,8 +145,7 @@ class _Climb(NamedTuple):
     """How far a fit has come."""
 
     at: Parameters
-    sites: Sites
-    prior: ItemPrior | None
+    prior: Priors | None
     passes: int
     converged: bool
 
@@ -154,32 +156,21 @@ class _Limits(NamedTuple):
     progress: Progress | None
 
 
-Passer = Callable[[Answers, Parameters, Sites], tuple[Statistics, Sites]]
-
-
-def _integrated(answers: Answers, at: Parameters, sites: Sites, nodes: int) -> tuple[Statistics, Sites]:
-    """Statistics by the exact integral; sites only place the grids."""
-    return quadrature(answers, at, sites, nodes), sites
-
-
-def _settled(answers: Answers, climb: _Climb, sweeps: int = 30) -> _Climb:
-    return climb._replace(sites=settle(answers, climb.at, climb.sites, sweeps))
-
-
-def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits) -> _Climb:
+def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, crew: Crew) -> _Climb:
     """The first part of the way, on some of many persons; a prior keeps items with few answers near."""
-    some = answers.people(slice(0, None, len(answers) // SOME))
-    begun = _settled(some, climb._replace(sites=no_sites(some), prior=climb.prior or ItemPrior()), 1)
+    some = crew(cut(answers.people(slice(0, None, len(answers) // SOME))))
+    settle_all(some, climb.at, 1)
+    begun = climb._replace(prior=climb.prior or priors(ItemPrior(), len(climb.at.guess)))
     rough = _Limits(10 * limits.tolerance, climb.passes + SHORT, limits.progress)
-    return _ascend(some, begun, rules, rough, e_step)._replace(sites=climb.sites, prior=climb.prior)
+    return _ascend(some, begun, rules, rough, swept)._replace(prior=climb.prior)
 
 
-def _ascend(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, passer: Passer) -> _Climb:
-    """Step until every plain step is below the tolerance, relative or in hundreds of the parameter's standard error."""
-    at, sites, prior, done, _ = climb
+def _ascend(hands: Hands, climb: _Climb, rules: Rules, limits: _Limits, step: Step, *args: object) -> _Climb:
+    """Move until every plain step is below the tolerance, relative or in hundreds of the parameter's standard error."""
+    at, prior, done, _ = climb
     mixer, safe, height = Mixer(), at, -np.inf
     while done < limits.passes:
-        found, sites = passer(answers, at, sites)
+        found: Statistics = total(hands, step, at, *args)
         lost = height - float(found.log_likelihood)
         height = float(found.log_likelihood)
         if lost > SLACK * abs(height) and at is not safe:  # the mixed step went down: take the plain one
@@ -194,18 +185,19 @@ def _ascend(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, pass
         if limits.progress is not None:
             limits.progress(done, float(np.max(change / (1 + np.abs(old)), initial=0.0)))
         if (change <= allowed).all():
-            return _Climb(target, sites, prior, done, converged=True)
+            return _Climb(target, prior, done, converged=True)
         mixed = unpack(mixer.mix(old, new, 1 / unsure), target, rules)
         if mixed is None:
             mixer.restart()
         safe, at = target, target if mixed is None else mixed
-    return _Climb(at, sites, prior, done, converged=False)
+    return _Climb(at, prior, done, converged=False)
 
 
-def _fit(task: Task, climb: _Climb, rules: Rules, nodes: int) -> Fit:
-    climb = _settled(task.answers, _upright(climb))
+def _fit(task: Task, hands: Hands, climb: _Climb, rules: Rules, nodes: int) -> Fit:
+    climb = _upright(climb)
     at = climb.at
-    known = uncertainty(task.answers, at, climb.sites, climb.prior, rules, nodes)
+    settle_all(hands, at, SWEEPS)
+    known = uncertainty(task.answers, hands, at, climb.prior, rules, nodes)
     threshold, place = expand(task, at)
     k = at.slope.shape[1]
     columns = np.concatenate([np.tile(np.arange(k), (len(place), 1)), np.where(place >= 0, k + place, -1)], axis=1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from irt.design import Flags
 from irt.estep import Parameters, Statistics
-from irt.model import Floats
+from irt.model import Floats, Ints
 
 MAX_SLOPE = 8.0  # logits per sd of a skill; steeper items are steps, told by no finite sample
 LONGEST = 0.7  # of one step in a slope or threshold
@@ -48,12 +48,46 @@ class ItemPrior:
 TYPICAL, WORTH = ItemPrior(), 4.0
 
 
+@dataclass(frozen=True, eq=False)
+class Priors:
+    """Families of items with a prior each: item i comes from families[family[i]]."""
+
+    families: tuple[ItemPrior, ...]
+    family: Ints  # (I,)
+
+    def __post_init__(self) -> None:
+        if self.family.ndim != 1 or not 0 <= self.family.min(initial=0) <= self.family.max(initial=0) < len(
+            self.families
+        ):
+            raise ValueError(
+                f"Priors: family is {self.family.shape} with numbers up to {self.family.max(initial=0)}, but must be "
+                f"(I,) in 0..{len(self.families) - 1}. Maybe families are counted from 1."
+            )
+
+    def rows(self, which: Ints) -> Priors:
+        """The priors of some items."""
+        return Priors(self.families, self.family[which])
+
+    def column(self, name: str) -> Floats:
+        """One number of each item's prior, (I, 1)."""
+        return np.array([getattr(one, name) for one in self.families])[self.family][:, None]
+
+
+def priors(prior: ItemPrior | Priors, items: int) -> Priors:
+    """One prior for all items, or a prior each as given."""
+    if isinstance(prior, ItemPrior):
+        return Priors((prior,), np.zeros(items, dtype=np.int64))
+    if len(prior.family) != items:
+        raise ValueError(f"Priors: {len(prior.family)} items have a family, but there are {items}.")
+    return prior
+
+
 def real_slopes(at: Parameters) -> Flags:
     """(I, k): not padding."""
     return np.arange(at.slope.shape[1]) < at.width[:, None]
 
 
-def prior_terms(at: Parameters, prior: ItemPrior | None) -> tuple[Floats, Floats]:
+def prior_terms(at: Parameters, prior: Priors | None) -> tuple[Floats, Floats]:
     """Gradient (I, p) and curvature (I, p, p) of the log prior, stacked as the statistics are."""
     rows, k = at.slope.shape
     p = k + at.threshold.shape[1]
@@ -62,20 +96,32 @@ def prior_terms(at: Parameters, prior: ItemPrior | None) -> tuple[Floats, Floats
         return gradient, curvature
     real = real_slopes(at)
     a = np.where(real, np.maximum(at.slope, 1e-3), 1.0)
-    weight = 1 / (a * prior.slope_sd) ** 2
+    weight = 1 / (a * prior.column("slope_sd")) ** 2
     place = np.arange(k)
-    gradient[:, :k] = np.where(real, -(np.log(a) - prior.log_slope) * a * weight, 0.0)
+    gradient[:, :k] = np.where(real, -(np.log(a) - prior.column("log_slope")) * a * weight, 0.0)
     curvature[:, place, place] = np.where(real, weight, 0.0)
     used = np.isfinite(at.threshold)
     share = used / used.sum(1, keepdims=True)
+    variance = prior.column("threshold_sd") ** 2
     centre = (np.where(used, at.threshold, 0.0) * share).sum(1, keepdims=True)
-    gradient[:, k:] = -(centre - prior.threshold) / prior.threshold_sd**2 * share
-    curvature[:, k:, k:] = share[:, :, None] * share[:, None, :] / prior.threshold_sd**2
+    gradient[:, k:] = -(centre - prior.column("threshold")) / variance * share
+    curvature[:, k:, k:] = share[:, :, None] * share[:, None, :] / variance[:, :, None]
     return gradient, curvature
 
 
-def learn(prior: ItemPrior, at: Parameters, information: Floats, free: Flags) -> ItemPrior:
-    """The prior that these items come from: means and spreads over items, with what is unsure of each added.
+def learn(prior: Priors, at: Parameters, information: Floats, free: Flags) -> Priors:
+    """The priors that these items come from, family by family."""
+    if not any(one.estimated for one in prior.families):
+        return prior
+    variance = np.diagonal(np.linalg.inv(bordered(information, at)), axis1=1, axis2=2)
+    mine = [free & (prior.family == n) for n in range(len(prior.families))]
+    return replace(
+        prior, families=tuple(_learnt(one, at, variance, some) for one, some in zip(prior.families, mine, strict=True))
+    )
+
+
+def _learnt(prior: ItemPrior, at: Parameters, variance: Floats, free: Flags) -> ItemPrior:
+    """Means and spreads over items, with what is unsure of each added.
 
     The spreads hold some items' worth of what is typical: from few items a spread of 0 would be learnt, which pins
     them together on no evidence and makes steps swing.
@@ -84,7 +130,6 @@ def learn(prior: ItemPrior, at: Parameters, information: Floats, free: Flags) ->
     if not prior.estimated or real.sum() < 4:
         return prior
     k = at.slope.shape[1]
-    variance = np.diagonal(np.linalg.inv(bordered(information, at)), axis1=1, axis2=2)
     log_a = np.log(np.maximum(at.slope[real], 1e-3))
     unsure = np.minimum(variance[:, :k][real] / at.slope[real] ** 2, prior.slope_sd**2)
     used = np.isfinite(at.threshold)
@@ -125,9 +170,7 @@ class Rules:
     same_slope: bool  # the items of a skill share one slope
 
 
-def m_step(
-    found: Statistics, at: Parameters, prior: ItemPrior | None, rules: Rules
-) -> tuple[Parameters, ItemPrior | None]:
+def m_step(found: Statistics, at: Parameters, prior: Priors | None, rules: Rules) -> tuple[Parameters, Priors | None]:
     """The next parameters, and the prior learnt anew."""
     fixed = rules.fixed
     gradient, curvature = prior_terms(at, prior)
@@ -250,7 +293,7 @@ def pack(at: Parameters, rules: Rules) -> Floats:
     return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored]])
 
 
-def spread(found: Statistics, at: Parameters, prior: ItemPrior | None, rules: Rules) -> Floats:
+def spread(found: Statistics, at: Parameters, prior: Priors | None, rules: Rules) -> Floats:
     """A rough standard error of each entry of `pack`, from each item's own information."""
     k, skills = at.slope.shape[1], len(at.mean)
     information = bordered(found.crossed + prior_terms(at, prior)[1], at)

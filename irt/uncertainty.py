@@ -19,10 +19,9 @@ from scipy.sparse import csr_array
 from irt.design import Answers
 from irt.estep import Parameters, e_step, quadrature, room_for_scores
 from irt.model import Floats, Ints
-from irt.mstep import ItemPrior, Rules, bordered, prior_terms, real_slopes
-from irt.person import Sites
+from irt.mstep import Priors, Rules, bordered, prior_terms, real_slopes
+from irt.shards import Hands, Shard
 
-BATCH = 2_000  # persons whose gradients are held at a time
 WORK = 1.5e11  # persons times parameters squared up to which all parameters are taken together
 PLENTY = 4  # persons a parameter needed for that
 
@@ -37,26 +36,18 @@ class Uncertainty(NamedTuple):
 
 
 def uncertainty(
-    answers: Answers, at: Parameters, sites: Sites, prior: ItemPrior | None, rules: Rules, nodes: int
+    answers: Answers, hands: Hands, at: Parameters, prior: Priors | None, rules: Rules, nodes: int
 ) -> Uncertainty:
     """Covariances of each item's (slopes, thresholds) at a fit; 0 where fixed. nodes: of the exact integral, or 0."""
     column, count = _columns(at, rules)
     wide = count + len(_population_columns(at, rules)[0])
     enough = answers.weight.sum() >= PLENTY * wide and len(answers) > wide
     whole = enough and len(answers) * wide**2 <= WORK
-    total, information = 0.0, np.zeros((wide, wide) if whole else (0, 0))
-    blocks: Floats | float = 0.0
-    for begin in range(0, max(len(answers), 1), BATCH):
-        some = answers.people(slice(begin, begin + BATCH))
-        part = slice(answers.start[begin], answers.start[min(begin + BATCH, len(answers))])
-        own = Sites(sites.precision[part], sites.shift[part])
-        scores = room_for_scores(some, at)
-        found = quadrature(some, at, own, nodes, scores) if nodes else e_step(some, at, own, 0.9, scores)[0]
-        total += float(found.log_likelihood)
-        blocks = blocks + found.crossed
-        if whole:
-            table = _table(some, at, column, count, scores.answer, scores.population, rules)
-            information += (table * some.weight[:, None]).T @ table
+    total, blocks, information = 0.0, np.zeros(0), np.zeros((0, 0))
+    for n, part in enumerate(hands.each(informed, at, nodes, rules, whole)):
+        total += part.log_likelihood
+        blocks = part.item if n == 0 else blocks + part.item
+        information = part.whole if n == 0 else information + part.whole
     _, curvature = prior_terms(at, prior)
     unknown = np.full(at.cov.shape, np.nan)
     if not whole:
@@ -65,6 +56,26 @@ def uncertainty(
     row, col = _population_columns(at, rules)
     unknown[row, col] = unknown[col, row] = np.sqrt(np.maximum(np.diag(covariance)[count:], 0.0))
     return Uncertainty(_blocks(covariance, column), unknown, total, "all parameters together")
+
+
+class Information(NamedTuple):
+    """What one shard says: a sum over its persons."""
+
+    log_likelihood: float
+    item: Floats  # (I, p, p)
+    whole: Floats  # (parameters, parameters), or empty
+
+
+def informed(shard: Shard, at: Parameters, nodes: int, rules: Rules, whole: bool) -> Information:  # noqa: FBT001
+    """A step of `irt.shards`: products of persons' gradients, each item's and (if `whole`) of all parameters."""
+    some, sites, scores = shard.answers, shard.sites, room_for_scores(shard.answers, at)
+    found = quadrature(some, at, sites, nodes, scores) if nodes else e_step(some, at, sites, 0.9, scores)[0]
+    information = np.zeros((0, 0))
+    if whole:
+        column, count = _columns(at, rules)
+        table = _table(some, at, column, count, scores.answer, scores.population, rules)
+        information = (table * some.weight[:, None]).T @ table
+    return Information(float(found.log_likelihood), found.crossed, information)
 
 
 def _columns(at: Parameters, rules: Rules) -> tuple[Ints, int]:

@@ -301,7 +301,7 @@ def test_a_prior_learnt_from_the_bank_beats_plain_likelihood_where_answers_are_f
     answers = answer(rng, items, rng.standard_normal((500, 1)), asked=12)  # 100 answers an item
     plain, shrunk = calibrate(answers, design), calibrate(answers, design, prior=ItemPrior())
     assert rmse(shrunk.items.slope[:, 0] - items.slope[:, 0]) < 0.8 * rmse(plain.items.slope[:, 0] - items.slope[:, 0])
-    assert shrunk.prior.log_slope == pytest.approx(0.25, abs=0.2)
+    assert shrunk.prior.families[0].log_slope == pytest.approx(0.25, abs=0.2)
 
 
 # Invariances
