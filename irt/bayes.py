@@ -14,8 +14,9 @@ Lewandowski, Kurowicka & Joe (2009) for the prior of Σ.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -128,10 +129,12 @@ def sample(
     draws: int = 500,
     tune: int = 500,
     chains: int = 2,
+    progress: Callable[[int], None] | None = None,
 ) -> Any:  # noqa: ANN401  az.InferenceData
     """Posterior draws of slopes, thresholds and covariance, as ArviZ data; answers are numbered as in the fit.
 
     exact: integrate on grids (up to three skills), much slower than expectation propagation.
+    progress: called after each draw with how many there have been, of chains * (tune + draws).
     """
     if exact and len(fit.mean) not in GRID:
         raise ValueError(f"sample: {len(fit.mean)} skills cannot be integrated exactly. Maybe leave `exact` out.")
@@ -143,8 +146,15 @@ def sample(
         warnings.simplefilter("ignore")  # r-hat and divergences are judged by `faults`
         return pm.sample(
             draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False, target_accept=0.85,
-            initvals=_begin(fit),
+            initvals=_begin(fit), callback=_counted(progress),
         )  # fmt: skip
+
+
+def _counted(progress: Callable[[int], None] | None) -> Callable[..., None] | None:
+    if progress is None:
+        return None
+    number = count(1)
+    return lambda trace, draw: progress(next(number))  # noqa: ARG005  PyMC calls it by these names
 
 
 def _begin(fit: Fit) -> dict[str, Floats]:
@@ -158,15 +168,7 @@ def _begin(fit: Fit) -> dict[str, Floats]:
 
 def faults(draws: Any) -> Iterator[str]:  # noqa: ANN401  ArviZ carries no types
     """Why this sample must not be used; empty when it may."""
-    alone = draws.posterior["covariance"].shape[-1] == 1
-    names = ["log_slope", "threshold"] if alone else ["log_slope", "threshold", "covariance"]
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # what does not vary has no r-hat
-        warnings.simplefilter("ignore")
-        judge: Any = az
-        rhat, size = judge.rhat(draws, var_names=names), judge.ess(draws, var_names=names)
-    for name in names:
-        worst = float(np.nanmax(rhat[name].to_numpy()))
-        fewest = float(np.nanmin(size[name].to_numpy()))
+    for name, (worst, fewest) in _diagnosed(draws).items():
         if worst > RHAT:
             yield f"chains disagree on {name}: r-hat {worst:.3f}, limit {RHAT}. Maybe draw longer."
         if fewest < ENOUGH:
@@ -174,3 +176,20 @@ def faults(draws: Any) -> Iterator[str]:  # noqa: ANN401  ArviZ carries no types
     divergent = float(draws.sample_stats["diverging"].to_numpy().mean())
     if divergent > DIVERGENT:
         yield f"{divergent:.1%} of the draws diverged. Maybe give a tighter prior."
+
+
+def health(draws: Any) -> tuple[float, float]:  # noqa: ANN401
+    """The worst r-hat and the fewest effective draws of any parameter."""
+    worst, fewest = zip(*_diagnosed(draws).values(), strict=True)
+    return max(worst), min(fewest)
+
+
+def _diagnosed(draws: Any) -> dict[str, tuple[float, float]]:  # noqa: ANN401
+    """Worst r-hat and fewest effective draws of each kind of parameter."""
+    alone = draws.posterior["covariance"].shape[-1] == 1
+    names = ["log_slope", "threshold"] if alone else ["log_slope", "threshold", "covariance"]
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # what does not vary has no r-hat
+        warnings.simplefilter("ignore")
+        judge: Any = az
+        rhat, size = judge.rhat(draws, var_names=names), judge.ess(draws, var_names=names)
+    return {name: (float(np.nanmax(rhat[name])), float(np.nanmin(size[name]))) for name in names}

@@ -120,6 +120,42 @@ def learn(prior: Priors, at: Parameters, information: Floats, free: Flags) -> Pr
     )
 
 
+def ahead(prior: Priors, found: Statistics, at: Parameters, free: Flags) -> Priors:
+    """Families' means where the coming step will put their items, so that a tight family moves as one.
+
+    With x_j = log a_j, g_j and h_j the likelihood's gradient and curvature in x_j, and spread s, the joint Newton step
+    has m = mean of x_j + (g_j - (x_j - m)/s²) / (h_j + 1/s²); easinesses alike. At rest m is the mean of the items.
+    """
+    k = at.slope.shape[1]
+    real, used = real_slopes(at), np.isfinite(at.threshold)
+    a = np.where(real, np.maximum(at.slope, 1e-3), 1.0)
+    stiff = np.diagonal(found.curvature, axis1=1, axis2=2)
+    centre = np.where(used, at.threshold, 0.0).sum(1) / used.sum(1)
+    push, hold = found.gradient[:, k:].sum(1), found.curvature[:, k:, k:].sum((1, 2))
+
+    def moved(one: ItemPrior, mine: Flags) -> ItemPrior:
+        slopes = real & mine[:, None]
+        if not one.estimated or slopes.sum() < 4:
+            return one
+        pull, hold_slope = (found.gradient[:, :k] * a)[slopes], (stiff[:, :k] * a**2)[slopes]
+        return replace(
+            one,
+            log_slope=_met(np.log(a[slopes]), pull, hold_slope, one.slope_sd),
+            threshold=_met(centre[mine], push[mine], hold[mine], one.threshold_sd),
+        )
+
+    parts = enumerate(prior.families)
+    return replace(prior, families=tuple(moved(one, free & (prior.family == n)) for n, one in parts))
+
+
+def _met(x: Floats, gradient: Floats, curvature: Floats, sd: float) -> float:
+    """The mean m that a joint Newton step of x and m comes to."""
+    total = np.maximum(curvature, 1e-9) + 1 / sd**2
+    own = x + (gradient - x / sd**2) / total
+    mean = own.sum() / (len(x) - (1 / sd**2 / total).sum())
+    return float(np.clip(mean, x.mean() - LONGEST, x.mean() + LONGEST))
+
+
 def _learnt(prior: ItemPrior, at: Parameters, variance: Floats, free: Flags) -> ItemPrior:
     """Means and spreads over items, with what is unsure of each added.
 
@@ -173,6 +209,7 @@ class Rules:
 def m_step(found: Statistics, at: Parameters, prior: Priors | None, rules: Rules) -> tuple[Parameters, Priors | None]:
     """The next parameters, and the prior learnt anew."""
     fixed = rules.fixed
+    prior = None if prior is None else ahead(prior, found, at, ~fixed)
     gradient, curvature = prior_terms(at, prior)
     moved = items_step(found, at, gradient, curvature, rules)
     scale, shift = expansion(found, at, gradient, curvature, rules.anchored)

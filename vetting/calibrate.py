@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 from irt.calibration import Fit, calibrate
 from irt.design import Answers, Design, Refused
 from irt.model import Floats, Items
-from irt.mstep import ItemPrior
+from irt.mstep import ItemPrior, Priors
 from irt.scoring import auc_held_out, log_likelihood_held_out, score, split
+from irt.shards import Crew, Desk
 from vetting import tables
 from vetting.messages import faults
+from vetting.posterior import Posterior, sample
 from vetting.scale import Axis, parameters
 from vetting.tables import Item, Responses, TableFaultError
 
@@ -116,19 +119,50 @@ def read_scale(file: Path) -> ScaleFile:
         ) from wrong
 
 
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How to fit: what is expected of items, and where the passes run."""
+
+    prior: ItemPrior | Priors | None = None
+    crew: Crew = Desk
+    independent: bool = False
+
+
 def fit(
-    items: Mapping[str, Item], responses: Responses, *, held_out: float = 0.0, seed: int = 1, independent: bool = False,
-    prior: bool = False, progress: Progress | None = None,
+    items: Mapping[str, Item], responses: Responses, way: Way = Way(), *, held_out: float = 0.0, seed: int = 1,
+    progress: Progress | None = None,
 ) -> ScaleFile:  # fmt: skip
     """Calibrate; with `held_out`, also say how well answers that were kept back are foretold."""
     answers, design, skills = tables.arrays(items, responses)
-    silent = refuse_few(answers, responses, prior=prior)
-    told = comparison(answers, design, held_out, seed, progress, prior=prior) if held_out else None
-    fixed = np.eye(len(skills)) if independent else None
-    hold = ItemPrior() if prior else None
-    whole = calibrate(answers, design, correlation=fixed, prior=hold, progress=named(progress, "fit"))
-    found = scale_file(whole, list(items), skills, told)
+    silent = refuse_few(answers, responses, prior=way.prior is not None)
+    told = comparison(answers, design, way, held_out, seed, progress) if held_out else None
+    found = scale_file(fitted(answers, design, way, named(progress, "fit")), list(items), skills, told)
     return found.model_copy(update={"refused": [*found.refused, *silent]})
+
+
+def fitted(answers: Answers, design: Design, way: Way, progress: Callable[[int, float], None] | None) -> Fit:
+    fixed = np.eye(design.skills) if way.independent else None
+    return calibrate(answers, design, correlation=fixed, prior=way.prior, crew=way.crew, progress=progress)
+
+
+def chains(
+    items: Mapping[str, Item], responses: Responses, way: Way, *, draws: int, seed: int,
+    progress: Progress | None = None, drawn: Callable[[int, int], None] | None = None,
+) -> tuple[ScaleFile, Posterior]:  # fmt: skip
+    """The scale as posterior means, by Markov chains from a fit with a prior on; and the draws."""
+    answers, design, skills = tables.arrays(items, responses)
+    if way.independent:
+        raise ValueError("--bayes estimates correlations. Maybe leave --independent out.")
+    silent = refuse_few(answers, responses, prior=True)
+    begin = fitted(answers, design, replace(way, prior=way.prior or ItemPrior()), named(progress, "fit"))
+    names = [list(items)[row] for row in begin.kept_items]
+    found = sample(
+        answers, begin, names, [skills[k] for k in begin.kept_skills], draws=draws, seed=seed, progress=drawn
+    )
+    scale = scale_file(found.fit, list(items), skills, None)
+    scale.refused += silent
+    scale.fit |= {"r_hat": found.rhat, "effective_draws": found.effective, "draws": found.count, "seed": seed}
+    return scale, found
 
 
 def refuse_few(answers: Answers, responses: Responses, *, prior: bool) -> list[Refusal]:
@@ -145,14 +179,14 @@ def refuse_few(answers: Answers, responses: Responses, *, prior: bool) -> list[R
 
 
 def comparison(
-    answers: Answers, design: Design, share: float, seed: int, progress: Progress | None, *, prior: bool = False
+    answers: Answers, design: Design, way: Way, share: float, seed: int, progress: Progress | None
 ) -> dict[str, float | int]:
     """Mean log probability of each kept-back answer, with correlated and with independent skills."""
     known, kept_back = split(answers, share, np.random.default_rng(seed))
     told: dict[str, float | int] = {"share": share, "answers": len(kept_back.item), "seed": seed}
-    for name, fixed in (("correlated", None), ("independent", np.eye(design.skills))):
-        hold = ItemPrior() if prior else None
-        one = calibrate(known, design, correlation=fixed, prior=hold, progress=named(progress, f"{name}, part"))
+    for name in ("correlated", "independent"):
+        alike = replace(way, independent=name == "independent")
+        one = fitted(known, design, alike, named(progress, f"{name}, part"))
         parts = one.items, one.mean, one.covariance, one.answers(known), one.answers(kept_back)
         told[name] = log_likelihood_held_out(*parts)
         told |= {} if (area := auc_held_out(*parts)) is None else {f"auc_{name}": area}

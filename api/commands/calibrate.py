@@ -12,7 +12,15 @@ from rich.table import Table
 from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
-    from vetting.calibrate import ScaleFile
+    from collections.abc import Mapping
+
+    from irt.mstep import ItemPrior, Priors
+    from vetting.calibrate import ScaleFile, Way
+    from vetting.posterior import Posterior
+    from vetting.tables import Item
+    from vetting.tables import Responses as Said
+
+    Known = Mapping[str, Item]
 
 Responses = Annotated[
     Path, typer.Argument(help="CSV (or .csv.gz), long: person,item,score; or wide: person, then one column an item.")
@@ -36,25 +44,38 @@ def fit(
     held_out: Annotated[
         float, typer.Option(min=0.0, max=0.5, help="Share of answers kept back to judge the fit by.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Which answers are kept back.")] = 1,
+    seed: Annotated[int, typer.Option(help="Which answers are kept back; where chains begin.")] = 1,
     independent: Annotated[bool, typer.Option(help="Fix all correlations of skills at 0.")] = False,
     prior: Annotated[
         bool, typer.Option("--prior", help="Hold items near each other, as near as they are found to be.")
     ] = False,
+    prior_file: Annotated[
+        Path | None, typer.Option(help="YAML or JSON: what is expected of items, families of them, single ones.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; the estimates are the same.")] = 1,
+    dask: Annotated[str | None, typer.Option(help="tcp://HOST:PORT of a Dask scheduler; the same again.")] = None,
+    bayes: Annotated[
+        bool, typer.Option(help="Small banks: Markov chains; means and sds of the posterior, draws beside SCALE.")
+    ] = False,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="Of each chain, with --bayes.")] = 1_000,
     ignore: Ignore = "",
     as_json: Json = False,
 ) -> None:
     """Calibrate: item parameters, correlations of the skills and standard errors, by marginal maximum likelihood."""
-    from vetting import calibrate, tables
+    from vetting import calibrate, crews, tables
 
+    if bayes and held_out:
+        raise ValueError("--bayes and --held-out: one or the other. Maybe judge the fit without --bayes first.")
     known = tables.read_items(items)
     said = tables.read_responses(responses, known, ignore.split(","))
-    with progress("calibrating") as step:
-        found = calibrate.fit(
-            known, said, held_out=held_out, seed=seed, independent=independent, prior=prior,
-            progress=lambda name, number, change: step(f"{name}: pass {number}, change {change:.1e}"),
-        )  # fmt: skip
+    with crews.crew(workers, dask) as crew:
+        way = calibrate.Way(expected(prior, prior_file, known), crew, independent)
+        found = chains(known, said, way, draws, seed, scale) if bayes else passes(known, said, way, held_out, seed)
     write(scale, found.model_dump_json(indent=1))
+    told(found, said, scale, as_json=as_json)
+
+
+def told(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(found.model_dump())
     else:
@@ -66,9 +87,53 @@ def fit(
         raise typer.Exit(1)
 
 
+def expected(prior: bool, file: Path | None, known: Known) -> ItemPrior | Priors | None:  # noqa: FBT001
+    from irt.mstep import ItemPrior
+    from vetting import item_priors
+
+    if file is not None:
+        return item_priors.read(file, list(known))
+    return ItemPrior() if prior else None
+
+
+def passes(known: Known, said: Said, way: Way, held_out: float, seed: int) -> ScaleFile:
+    from vetting import calibrate
+
+    with progress("calibrating") as step:
+        return calibrate.fit(
+            known, said, way, held_out=held_out, seed=seed,
+            progress=lambda name, number, change: step(f"{name}: pass {number}, change {change:.1e}"),
+        )  # fmt: skip
+
+
+def chains(known: Known, said: Said, way: Way, draws: int, seed: int, scale: Path) -> ScaleFile:
+    """The scale from chains that may be believed; their draws are kept beside it."""
+    from vetting import calibrate, posterior
+
+    with progress("drawing", posterior.CHAINS * (posterior.TUNE + draws)) as step:
+        found, sample = calibrate.chains(
+            known, said, way, draws=draws, seed=seed, drawn=lambda done, total: step(f"draw {done} of {total}")
+        )
+    believed(sample)
+    posterior.keep(sample.draws, scale.with_suffix(".draws.nc"))
+    return found
+
+
+def believed(sample: Posterior) -> None:
+    """Chains that disagree are no scale: nothing is written."""
+    for fault in sample.faults:
+        notes.print(f"[yellow]refused:[/] {fault}")
+    if sample.faults:
+        notes.print("nothing was written. Maybe give --draws more.")
+        raise typer.Exit(1)
+
+
 def tell(found: ScaleFile, people: int, answers: int, scale: Path) -> None:
     size = f"{len(found.items)} items on {len(found.skills)} skills"
     out.print(f"{people} people, {answers} answers, {size}; {found.fit['iterations']} passes")
+    if "draws" in found.fit:
+        health = f"r-hat at most {found.fit['r_hat']:.3f}, at least {found.fit['effective_draws']:.0f} effective"
+        out.print(f"{found.fit['draws']} draws, {health}; kept in {scale.with_suffix('.draws.nc')}")
     out.print(f"log-likelihood {found.log_likelihood:.2f} ({found.fit['method']})")
     table = Table("Correlation", *found.skills, box=None)
     for name, row in zip(found.skills, found.prior.covariance, strict=True):

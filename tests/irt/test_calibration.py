@@ -304,6 +304,17 @@ def test_a_prior_learnt_from_the_bank_beats_plain_likelihood_where_answers_are_f
     assert shrunk.prior.families[0].log_slope == pytest.approx(0.25, abs=0.2)
 
 
+def test_a_bank_of_equal_slopes_shrinks_to_their_common_value_and_stays_there():
+    rng = np.random.default_rng(10)
+    items = Items(np.zeros((30, 1), int), np.full((30, 1), 1.5), rng.normal(0, 0.7, (30, 1)), np.zeros(30))
+    answers = answer(rng, items, rng.standard_normal((200, 1)))
+    fit = calibrate(answers, design_from_table(np.ones((30, 1))), prior=ItemPrior())
+    assert fit.converged
+    # one number told by 30 items: its error is about that of one slope (.25) / √30, and the scale's 1 / √400
+    assert np.exp(fit.prior.families[0].log_slope) == pytest.approx(1.5, abs=0.25)
+    assert fit.items.slope == pytest.approx(1.5, abs=0.5)
+
+
 # Invariances
 
 
