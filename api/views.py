@@ -177,12 +177,26 @@ def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def purposes(why: Json) -> list[str]:
+    """What a question was for besides knowing skills better; nothing where the record is older than the idea."""
+    said = []
+    if why.get("for") == "content":
+        said.append("The role wants this many questions of its domain, whatever else is known.")
+    if why.get("settles", 0.0) > 0.1 * why["gain"]:
+        said.append(f"Settling the bars was {why['settles'] / why['gain']:.0%} of what it was asked for.")
+    if abs(toll := why.get("cost", why["minutes"]) - why["minutes"]) >= SEEN_TOLL:
+        how = ("often", "longer") if toll > 0 else ("seldom", "shorter")
+        said.append(f"It is shown {how[0]}, so it counted as {abs(toll):.1f} minutes {how[1]}.")
+    return said
+
+
 def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
     """An answer as a recruiter reads it; response fields in words where the item says what a letter stands for."""
     question = said.question
     tells = {names([skill], bank)[0]: gain for skill, gain in question.why["skills"].items()}
     best = question.why["runners_up"][:1]
     why = [f"Expected to tell most per minute: {', '.join(f'{name} {gain:.3f}' for name, gain in tells.items())}."]
+    why += purposes(question.why)
     why += [f"It was expected to take {question.why['minutes']:.1f} minutes; it took {said.seconds / 60:.1f}."]
     why += [f"Next best was {title_of(one['item'], bank)}." for one in best]
     return {
@@ -200,6 +214,7 @@ def answer(said: Answer, item: Item | None, bank: Bank) -> dict[str, Any]:
     }
 
 
+SEEN_TOLL = 0.1  # minutes; a smaller toll is not worth a sentence
 SAID = {"simulated": "a level, drawn for a simulated person", "step": "first wrong step", "answer": "better answer"}
 PARTS = {
     "source": "Source", "options": "Options", "steps": "Steps", "answers": "Answers", "claims": "Claims",

@@ -3,9 +3,10 @@
 The world of `minutes`, about 100 questions a skill; every sitting ends when all standard errors are at the target.
 Rules: no control; open while exposure is below the limit (`eligible`); the same, and one question in twenty chosen
 among the least shown (guests); a toll in minutes on favourites (`tolls`), from nothing or learnt ahead on 800 other
-simulated people, with `eligible` behind it as a guard; the same, with a bonus on what one in a thousand should see.
+simulated people, whose showings count, with `eligible` behind it as a guard; the same, with a bonus on what one in a
+thousand should see.
 
-    python3 dev.py bench exposure [--json] [--people 300] [--target 0.5] [--spread 0.3]
+    python3 dev.py bench exposure [--json] [--people 300] [--target 0.5] [--spread 0.3] [--only tolls]
 """
 
 from __future__ import annotations
@@ -79,17 +80,17 @@ def study(world: World, target: float, rule: Rule, rng: np.random.Generator, bef
     aim, every = Aim(np.full(SKILLS, target), np.ones(SKILLS)), np.ones(count, dtype=bool)
     minutes, shown, late = np.zeros(people), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     toll, bonus = (before.toll, before.bonus) if before else (np.zeros(count), np.zeros(count))
+    earlier, so_far = (before.shown, len(before.minutes)) if before else (np.zeros_like(shown), 0)
     for person in range(people):
         is_open = every.copy()
         if rule.limit < 1:
-            seen = np.full(count, max(person, 40) if rule.tolls else person)
-            is_open = eligible(shown, seen, rule.limit, rng, GUARD if rule.tolls else SOFT)
+            seen = np.full(count, so_far + person)
+            is_open = eligible(earlier + shown, seen, rule.limit, rng, GUARD if rule.tolls else SOFT)
         pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus))
         minutes[person], asked = sitting(world, person, pool, aim, is_open, neglected(shown) if rule.guests else None)
         was_asked = np.isin(np.arange(count), asked)
         if rule.tolls:
-            number = person + (LEARNERS if before else 0)
-            toll, bonus = moved(toll, bonus, was_asked, every, rule.limit * (1 - GUARD), rule.floor, number)
+            toll, bonus = moved(toll, bonus, was_asked, every, rule.limit * (1 - GUARD), rule.floor, so_far + person)
         shown += was_asked
         late += was_asked & (person >= people // 2)
     return Course(minutes, shown, late, toll, bonus)
@@ -132,6 +133,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--people", type=int, default=300)
     parser.add_argument("--target", type=float, default=0.5)
+    parser.add_argument("--only", default="", help="rules whose name begins so")
     parser.add_argument("--spread", type=float, default=0.3, help="sd of log slopes in the bank")
     options = parser.parse_args(argv)
     rng = np.random.default_rng(7)
@@ -139,7 +141,7 @@ def main(argv: list[str]) -> None:
     free = study(world, options.target, Rule(), rng).minutes.mean()
     learners = others(world, LEARNERS, np.random.default_rng(8))
     found = {}
-    for name, rule in RULES.items():
+    for name, rule in [(name, rule) for name, rule in RULES.items() if name.startswith(options.only)]:
         before = study(learners, options.target, rule, rng) if rule.ahead else None
         course = study(world, options.target, rule, rng, before)
         found[name] = {

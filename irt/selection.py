@@ -195,7 +195,7 @@ def eligible(
     return rng.random(len(shown)) < chance_open
 
 
-STEP_FIRST, STEP_LAST, SETTLED_BY = 0.3, 0.03, 150  # minutes a toll moves by a showing, at first and from so many on
+STEP_FIRST, STEP_LAST, SETTLED_BY = 0.3, 0.02, 150  # minutes a toll moves by a showing, at first and from so many on
 CALL = 1.5  # minutes a bonus moves by a showing
 LEAST_PRICE = 0.15  # of its own minutes: no bonus makes an item cheaper
 
