@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from api import views
-from api.deps import House, page
+from api.deps import House, Ours, now, page
 from api.forms import by_htmx, number_of, text_of, trouble
+from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
-from vetting import interview
+from vetting import calls, interview, llm, phrasing, resume, sitting, store
 from vetting.interview import Move
-from vetting.records import Question, Turn
+from vetting.records import Question, Sitting, Turn
 
 router = APIRouter()
 
 
 def show(
-    request: Request, db: Session, ours: House, now: datetime, token: str, question: Question, left: object
+    request: Request, db: Session, ours: House, at: datetime, token: str, question: Question, left: object
 ) -> Response | None:
     """The interview's page as it stands; None once the interview is over."""
-    step = interview.step(db, question, ours.bank, now)
+    step = interview.step(db, question, ours.bank, at)
     if step is None:
         return None
     if isinstance(step, Move):
-        step = interview.ask(db, question, step, step.text, wording="own", now=now)
+        if phrasing.wanted(step, ours.settings.access) and "plain" not in request.query_params:
+            return waiting_page(request, token, question, left)
+        step = interview.ask(db, question, step, step.text, wording="own", now=at)
     return conversation_page(request, ours, token, question, step, left)
 
 
 def hear(
-    request: Request, db: Session, ours: House, now: datetime, token: str, question: Question, form: FormData,
+    request: Request, db: Session, ours: House, at: datetime, token: str, question: Question, form: FormData,
     left: object,
 ) -> Response:  # fmt: skip
     """Keep what was said; the page that follows goes on from the record alone."""
     said, to = text_of(form, "text"), number_of(text_of(form, "turn")) or 0
     try:
         interview.say(
-            db, question, said, act=text_of(form, "act"), to=to, now=now,
+            db, question, said, act=text_of(form, "act"), to=to, now=at,
             request_id=f"{question.id}-{text_of(form, 'request_id')[:64]}",
         )  # fmt: skip
     except UnreadableResponseError as wrong:
@@ -52,6 +56,83 @@ def hear(
         if standing is not None:
             return conversation_page(request, ours, token, question, standing, left, said, [trouble(wrong)])
     return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+
+
+# -- words as they come ----------------------------------------------------------------------------
+
+
+@router.get("/s/{token}/words")
+def words(ours: Ours, token: str) -> Response:
+    """The next question, piece by piece, as a model words it. When it ends, what is to be shown is on record."""
+    with store.reading(ours.engine) as db:
+        found = next_wording(sitting_of(token, db, ours), ours)
+        if found is None:
+            return StreamingResponse(iter(()), media_type="text/plain")
+        question, move = found
+        access = phrasing.quick(calls.within_budget(db, ours.settings.access, question.sitting_id))
+        asked = phrasing.request(question, move, ours.bank.probes[question.item_id], resume.told(question.sitting))
+        attempts: list[llm.Attempt] = []
+        whole: list[str] = []
+        pieces = phrasing.shown(llm.stream(access, asked, attempts), question, move, ours.bank, whole)
+        list(question.turns)  # all that checking needs is read before the session ends
+        db.expunge_all()
+    return StreamingResponse(
+        spoken(ours, token, pieces, whole, attempts), media_type="text/plain", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+def next_wording(mine: Sitting, ours: House) -> tuple[Question, Move] | None:
+    """The question whose words are missing; None where something stands already."""
+    question = sitting.open_question(mine)
+    if question is None or not interview.is_interview(question, ours.bank) or interview.waiting(question) is not None:
+        return None
+    move = interview.next_move(question, ours.bank)
+    return (question, move) if move is not None and phrasing.wanted(move, ours.settings.access) else None
+
+
+def spoken(
+    ours: House, token: str, pieces: Iterator[str], whole: list[str], attempts: list[llm.Attempt]
+) -> Iterator[str]:
+    """Hand the pieces on; at the end keep the wording, or the bank's own where the model failed or said too much."""
+    fault = ""
+    try:
+        yield from pieces
+    except llm.ModelFaultError as wrong:
+        fault = wrong.fault
+    finally:
+        keep_wording(ours, token, "".join(whole).strip(), fault, attempts)
+
+
+def keep_wording(ours: House, token: str, text: str, fault: str, attempts: list[llm.Attempt]) -> None:
+    """One transaction after the call: what was asked of whom, and the words that stand from now on."""
+    with store.writing(ours.engine) as db:
+        mine = sitting_of(token, db, ours)
+        calls.keep(db, attempts, purpose="phrase", now=now(), sitting_id=mine.id)
+        found = next_wording(mine, ours)
+        if found is None:
+            return
+        question, move = found
+        why = [fault] if fault else list(phrasing.faults(text, question, move, ours.bank))
+        own = bool(why) or not attempts or bool(attempts[-1].fault)
+        move = replace(move, why=move.why | ({"not the model's words": why} if why else {}))
+        interview.ask(db, question, move, move.text if own else text, wording="own" if own else "model", now=now())
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def waiting_page(request: Request, token: str, question: Question, left: object) -> Response:
+    """The next question is being worded; it comes by itself, or at once in the bank's own words."""
+    context: dict[str, Any] = {
+        "subject": question.sitting.invitation.role.name, "asked": {"id": question.id, "number": question.number},
+        "action": f"/s/{token}", "left": left, "errors": [], "before": views.transcript(question),
+        "words_url": f"/s/{token}/words", "turn": 0,
+    }  # fmt: skip
+    return page(request, fragment_of(request), context)
+
+
+def fragment_of(request: Request) -> str:
+    return "applicant/_conversation.html" if by_htmx(request) else "applicant/conversation.html"
 
 
 def conversation_page(
@@ -71,5 +152,4 @@ def conversation_page(
         "may_ask": bool(probe.facts),
     }  # fmt: skip
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200
-    fragment = "applicant/_conversation.html" if by_htmx(request) else "applicant/conversation.html"
-    return page(request, fragment, context, status)
+    return page(request, fragment_of(request), context, status)

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
@@ -138,7 +138,7 @@ def ask(access: Access, question: Question[Form], *, sleep: Callable[[float], No
 
 def stream(
     access: Access, question: Question[Form], attempts: list[Attempt], *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[str]:
+) -> Generator[str]:
     """A reply piece by piece; `attempts` receives what was tried, also when the reader leaves early.
 
     Another try or model comes only before the first piece has been given. Raises ModelFaultError.

@@ -128,6 +128,53 @@ function onKey(event) {
   }
 }
 
+// -- an interview's next question, as it is worded --------------------------------------------------
+
+const SLOW = 4000; // milliseconds without a word before the page says so
+const AGAIN = 1500; // between two tries, where the connection was lost
+const wait = (time) => new Promise((done) => { setTimeout(done, time); });
+
+async function hearWords(place) {
+  const worded = place.querySelector("#worded");
+  const slow = setTimeout(() => place.querySelector("#slow")?.removeAttribute("hidden"), SLOW);
+  try {
+    const answer = await fetch(place.dataset.words);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      clearTimeout(slow);
+      worded.textContent += part.value;
+    }
+  } catch { /* what stands on record is shown below, or it is tried again */ }
+  clearTimeout(slow);
+  await bringNext(place);
+}
+
+async function bringNext(place) {
+  try {
+    const answer = await fetch(place.dataset.next, { headers: { "HX-Request": "true" } });
+    const html = await answer.text();
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    if (answer.headers.get("HX-Redirect") || answer.redirected || /^\s*<!doctype/i.test(html)) return window.location.assign(place.dataset.next);
+    if (!place.isConnected) return undefined;
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const question = template.content.querySelector("#question");
+    document.getElementById("question").replaceWith(question);
+    window.htmx.process(question);
+    arrive(question);
+    const current = question.querySelector("#current");
+    if (current) { current.focus(); say("The next question is here."); }
+  } catch {
+    say("The connection was lost. Your answer is saved; this page tries again by itself.");
+    await wait(AGAIN);
+    if (place.isConnected) {
+      place.querySelector("#worded").textContent = "";
+      hearWords(place);
+    }
+  }
+  return undefined;
+}
+
 // -- a page, or a part of one, has arrived ----------------------------------------------------------
 
 function arrive(root) {
@@ -143,6 +190,11 @@ function arrive(root) {
   }
   const errors = root.querySelector("#errors");
   if (errors) errors.focus();
+  const words = document.querySelector("[data-words]:not([data-heard])");
+  if (words) {
+    words.dataset.heard = "";
+    hearWords(words);
+  }
 }
 
 function afterSwap(event) {
