@@ -17,8 +17,13 @@ from irt.stopping import undecided
 from irt.timing import Pace, expected_minutes, pace
 from irt.verdict import Bars, Both, Knowledge, Verdicts, verdicts
 from item_bank.load import Bank
+<<<<<<< HEAD
 from vetting import content, evidence, probing
 from vetting.aim import SETTLING, decisions, looks_at, read_aim, read_content, wished
+=======
+from vetting import content, evidence, probing, resume
+from vetting.aim import looks_at, read_aim, read_content, wished
+>>>>>>> f3c088a (Interviews in a real browser survive kills of server and browser; résumés are read, corrected and turned into claims that only aim)
 from vetting.content import Mask
 from vetting.exposure import read_tolls
 from vetting.probing import Offer, Room
@@ -40,7 +45,7 @@ class State:
     """Where a sitting stands, derived from its facts."""
 
     posterior: Posterior
-    belief: Belief  # as narrow as interviews that wait for their grades will probably make it
+    belief: Belief  # to choose by: as narrow as ungraded interviews will make it, around what is claimed
     pace: Pace
     answered: int  # questions of this sitting
     minutes: float  # spent on answered questions
@@ -75,8 +80,9 @@ def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = N
     left = max(0.0, sitting.aim["minutes"] * sitting.extra_time - minutes)
     open_items = allowed(sitting, scale, bank, before) & looks_at(scale, wished(sitting.aim))
     suits = content.fit(read_content(sitting.aim), scale, bank, rows, open_items, expected, left)
+    foreseen = probing.expected_belief(posterior.belief, asked_of(earlier, before), scale, until)
     return State(
-        posterior, probing.expected_belief(posterior.belief, asked_of(earlier, before), scale, until), person,
+        posterior, resume.aimed(foreseen, resume.claims(sitting.applicant, until), scale), person,
         len(rows) + len(probing.finished(mine, scale)), minutes, left, read_aim(sitting.aim, scale), suits.may,
         suits.owed, expected, priced(expected, read_tolls(sitting.aim, scale)),
         probing.room(sitting, mine, minutes, scale), asked,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vetting import resume
 from vetting.dossier import Dossier
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
 from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Invitation, Role, Sitting
@@ -75,6 +76,7 @@ def erase(db: Session, applicant: Applicant, now: datetime, *, who: str = "appli
         if link.uses == 1 or link.name == applicant.name:  # a cohort's link keeps the cohort's name
             link.name = ""
     applicant.name = ""
+    resume.forget(applicant)
     about = {"applicant": applicant.id}
     db.add_all([Erasure(at=now, applicant=applicant), AuditEntry(at=now, who=who, what="erased", about=about)])
     db.flush()

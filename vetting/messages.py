@@ -97,6 +97,20 @@ class CertificateForm(Message):
     expires: date | None = None
 
 
+class ClaimForm(Message):
+    """A skill somebody says they have."""
+
+    skill: str
+    level: Literal["basic", "solid", "expert"] = "solid"
+    source: Annotated[str, Field(max_length=200)] = ""
+
+
+class ResumeForm(Message):
+    """What a résumé claims, as read or as corrected."""
+
+    claims: Annotated[list[ClaimForm], Field(max_length=40)] = Field(default_factory=list)
+
+
 Form = TypeVar("Form", bound=Message)
 
 

@@ -1,18 +1,181 @@
 """What applicants tell of their experience: read from a file, corrected by them, and turned into claims.
 
-A claim is a hypothesis. It helps to choose questions that would verify it, with a stated error, and is no evidence:
-no estimate, no interval and no reason to stop ever rests on one (see `hoped`).
+A claim is a hypothesis. It says where to look first, with a stated error, and is no evidence: no estimate, no interval
+and no reason to stop ever rests on one. `aimed` moves only the point around which questions are chosen, by
+
+    μ' = μ + S_d (y - μ_d) / (S_dd + CLAIM_SD²)        for a claim that skill d stands at y
+
+so a claim about a skill that the answers already know moves nothing.
 """
 
 from __future__ import annotations
 
-from vetting.records import Sitting
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+
+import docx
+import pypdf
+from docx.opc.exceptions import PackageNotFoundError
+from pypdf.errors import PyPdfError
+from sqlalchemy.orm import Session
+
+from irt.belief import Belief
+from item_bank.load import SkillTree
+from vetting.messages import ClaimForm, ResumeForm
+from vetting.records import Applicant, Claim, Resume, Sitting
+from vetting.scale import Scale
+
+CLAIM_SD = 1.0  # what a claim leaves open, in population sds: as much as people differ
+LEVELS = {"basic": -0.5, "solid": 0.5, "expert": 1.5}  # what a word claims, in population sds
+LARGEST, MOST_PAGES, MOST_LETTERS = 900_000, 30, 40_000  # bytes of a file, pages read, letters kept
+MOST_UNPACKED, MOST_PARTS = 30_000_000, 2_000  # bytes and parts of an unpacked docx
+MOST_CLAIMS, LONGEST_LINE = 12, 200
+EXPERT = re.compile(
+    r"\b(expert|senior|lead|principal|ph\.?d|doctor|native|fluent|c2|c1|professor|years)\b", re.IGNORECASE
+)
+BASIC = re.compile(r"\b(basic|beginner|some|elementary|a1|a2|school|introductory)\b", re.IGNORECASE)
+NAMES = {  # words that name a skill of the shipped tree besides its own name
+    "numpy": "computing.python", "pandas": "computing.data_analysis", "sql": "computing.data_analysis",
+    "statistics": "stats.inference", "lawyer": "society.law", "attorney": "society.law", "journalist":
+    "humanities.journalism", "editor": "humanities.journalism", "economist": "society.economics",
+    "physicist": "science.physics", "chemist": "science.chemistry", "biologist": "science.biology",
+    "theorem": "math.proof", "deutsch": "language.german", "español": "language.spanish",
+}  # fmt: skip
+
+
+class UnreadableFileError(ValueError):
+    """The file cannot be read; the message says why and what to do."""
+
+
+# -- reading a file --------------------------------------------------------------------------------
+
+
+def read_file(name: str, content: bytes) -> str:
+    """The text of a résumé: pdf, docx or plain text, by its content rather than its name."""
+    if not content:
+        raise UnreadableFileError("The file is empty. Maybe choose it again.")
+    if len(content) > LARGEST:
+        raise UnreadableFileError(f"The file has {len(content):,} bytes; {LARGEST:,} are taken. Maybe send the text.")
+    try:
+        text = pdf(content) if content[:5] == b"%PDF-" else word(content) if content[:2] == b"PK" else plain(content)
+    except UnreadableFileError:
+        raise
+    except (PyPdfError, PackageNotFoundError, zipfile.BadZipFile, KeyError, ValueError, RecursionError) as wrong:
+        kept = re.sub(r"[^\w. -]", "", name)[:60] or "The file"
+        raise UnreadableFileError(f"{kept} cannot be read. Maybe save it anew as pdf, or send the text.") from wrong
+    tidy = "\n".join(line for raw in text.replace("\0", "").splitlines() if (line := " ".join(raw.split())))
+    if not tidy:
+        raise UnreadableFileError("The file holds no text, maybe only pictures of it. Maybe type the text instead.")
+    return tidy[:MOST_LETTERS]
+
+
+def pdf(content: bytes) -> str:
+    pages = pypdf.PdfReader(io.BytesIO(content)).pages
+    if len(pages) > MOST_PAGES:
+        raise UnreadableFileError(f"The file has {len(pages)} pages; {MOST_PAGES} are read. Maybe shorten it.")
+    text = ""
+    for page in pages:
+        if len(text) > MOST_LETTERS:
+            break
+        text += page.extract_text() + "\n"
+    return text
+
+
+def word(content: bytes) -> str:
+    """A docx; one that would unpack to far more than any résumé is refused unread."""
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        sizes = [part.file_size for part in parts.infolist()]
+    if sum(sizes) > MOST_UNPACKED or len(sizes) > MOST_PARTS:
+        raise UnreadableFileError("The file unpacks to far more than a résumé. Maybe save it anew, without pictures.")
+    document = docx.Document(io.BytesIO(content))
+    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
+    return "\n".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+
+
+def plain(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        raise UnreadableFileError("The file is not pdf, docx or plain text. Maybe save it as one of these.") from wrong
+
+
+# -- what it claims --------------------------------------------------------------------------------
+
+
+def parse(text: str, tree: SkillTree) -> ResumeForm:
+    """Skills that a line names, by simple rules; the applicant corrects what they get wrong."""
+    found: dict[str, ClaimForm] = {}
+    for line in text.splitlines():
+        for skill in named(line, tree):
+            claim = ClaimForm(skill=skill, level=level_of(line), source=line[:LONGEST_LINE])
+            if skill not in found or LEVELS[claim.level] > LEVELS[found[skill].level]:
+                found[skill] = claim
+    return ResumeForm(claims=list(found.values())[:MOST_CLAIMS])
+
+
+def named(line: str, tree: SkillTree) -> Iterator[str]:
+    words = set(re.findall(r"[^\W\d_]+", line.casefold()))
+    for key, skill in tree.skills.items():
+        if set(skill.name.casefold().split()) <= words:
+            yield key
+    yield from (key for name, key in NAMES.items() if name in words and key in tree.skills)
+
+
+def level_of(line: str) -> str:
+    return "expert" if EXPERT.search(line) else "basic" if BASIC.search(line) else "solid"
+
+
+def keep_upload(db: Session, applicant: Applicant, text: str, form: ResumeForm, now: datetime) -> Resume:
+    """The text as it was read, and what the rules made of it; nothing of it is used before it is confirmed."""
+    kept = Resume(at=now, applicant=applicant, by="upload", text=text, fields=form.model_dump(mode="json"))
+    db.add(kept)
+    db.flush()
+    return kept
+
+
+def confirm(db: Session, applicant: Applicant, form: ResumeForm, now: datetime) -> Resume:
+    """What the applicant says is right; its claims are the ones that count, in place of all earlier ones."""
+    kept = Resume(at=now, applicant=applicant, by="applicant", text="", fields=form.model_dump(mode="json"))
+    kept.claims += [
+        Claim(at=now, skill=one.skill, level=LEVELS[one.level], source=one.source) for one in form.claims
+    ]  # fmt: skip
+    db.add(kept)
+    db.flush()
+    return kept
+
+
+def forget(applicant: Applicant) -> None:
+    """Empty what names a person: the texts, and the words that claims were read from."""
+    for one in applicant.resumes:
+        one.text, one.fields = "", {}
+        for claim in one.claims:
+            claim.source = ""
+
+
+# -- what claims are good for ----------------------------------------------------------------------
+
+
+def claims(applicant: Applicant, until: datetime | None = None) -> list[Claim]:
+    """The claims that count, or did at a moment."""
+    mine = [one for one in applicant.resumes if one.by == "applicant" and (until is None or one.at <= until)]
+    return mine[-1].claims if mine else []
+
+
+def aimed(belief: Belief, claimed: Iterable[Claim], scale: Scale) -> Belief:
+    """The belief around which questions are chosen: the mean moves a little, what is still to learn does not."""
+    mean, cov = belief.mean, belief.cov
+    for claim in claimed:
+        if claim.skill in scale.skills.position:
+            d = scale.skills.position[claim.skill]
+            gain = cov[:, d] / (cov[d, d] + CLAIM_SD**2)
+            mean, cov = mean + gain * (claim.level - mean[d]), cov - gain[:, None] * cov[d]
+    return replace(belief, mean=mean)
 
 
 def told(sitting: Sitting) -> str:
-    """The corrected résumé in plain lines; empty where there is none."""
-    mine = [one for one in sitting.applicant.resumes if one.by == "applicant"]
-    if not mine:
-        return ""
-    fields = mine[-1].fields
-    return "\n".join(f"{name}: {'; '.join(map(str, fields[name]))}" for name in sorted(fields) if fields[name])
+    """The corrected claims in plain lines; empty where there are none."""
+    return "\n".join(f"{claim.skill}: {claim.source}" for claim in claims(sitting.applicant))

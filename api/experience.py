@@ -1,0 +1,79 @@
+"""Before an interview: a résumé, if the applicant wants to give one, and what was read from it for them to correct."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from starlette.datastructures import UploadFile
+
+from api.deps import DB, House, Now, Ours, page
+from api.forms import Form, text_of
+from api.links import Mine
+from vetting import resume
+from vetting.messages import ClaimForm, ResumeForm
+from vetting.records import Sitting
+
+router = APIRouter()
+WORDS = (("none", "not claimed"), ("basic", "the basics"), ("solid", "solid"), ("expert", "expert"))
+
+
+@router.get("/s/{token}/experience")
+def experience(request: Request, db: DB, ours: Ours, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- `mine` needs it
+    return experience_page(request, ours, token, mine)
+
+
+@router.post("/s/{token}/experience")
+def upload(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+    """Read a file or typed text; what it seems to claim is shown to be corrected."""
+    file, typed = form.get("file"), text_of(form, "text")
+    try:
+        if isinstance(file, UploadFile) and file.filename:
+            text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
+        else:
+            text = resume.read_file("", typed.encode())
+    except resume.UnreadableFileError as wrong:
+        return experience_page(request, ours, token, mine, typed, str(wrong))
+    resume.keep_upload(db, mine.applicant, text, resume.parse(text, ours.bank.tree), now)
+    return RedirectResponse(f"/s/{token}/experience", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/s/{token}/experience/right")
+def confirm(db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+    """Keep what the applicant says is right, and nothing that they took out."""
+    sources = {one.skill: one.source for one in read(mine).claims}
+    known = dict(WORDS[1:])
+    claims = [
+        ClaimForm.model_validate({"skill": skill, "level": level, "source": sources.get(skill, "")})
+        for skill in ours.bank.tree.skills
+        if (level := text_of(form, skill)) in known
+    ]
+    resume.confirm(db, mine.applicant, ResumeForm(claims=claims), now)
+    return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+
+
+def read(mine: Sitting) -> ResumeForm:
+    """What the latest file or correction says; empty where there is none."""
+    rows = mine.applicant.resumes
+    return ResumeForm.model_validate(rows[-1].fields) if rows and rows[-1].fields else ResumeForm()
+
+
+def experience_page(
+    request: Request, ours: House, token: str, mine: Sitting, typed: str = "", wrong: str = ""
+) -> Response:
+    claimed = {one.skill: one for one in read(mine).claims}
+    wanted = [skill for skill in mine.aim["weight"] if skill not in claimed]
+    tree = ours.bank.tree.skills
+    context = {
+        "subject": mine.invitation.role.name, "action": f"/s/{token}/experience", "back_url": f"/s/{token}",
+        "typed": typed, "errors": [("file", wrong)] if wrong else [], "words": WORDS,
+        "given": bool(mine.applicant.resumes),
+        "rows": [
+            (skill, tree[skill].name, claimed[skill].level if skill in claimed else "none",
+             claimed[skill].source if skill in claimed else "")
+            for skill in [*claimed, *wanted] if skill in tree
+        ],
+    }  # fmt: skip
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else 200
+    return page(request, "applicant/experience.html", context, status)

@@ -1,0 +1,213 @@
+"""Interviews in a real browser while server and browser die at random points: nothing is lost, nothing asked twice.
+
+A few kills here; `ASSAY_KILLS=500 python -m pytest --timeout 0 tests/api/test_interview_survival.py` for many.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from playwright.sync_api import Error
+from sqlalchemy import select
+
+from api.auth import sign
+from tests.api.front import SECRET
+from tests.api.phoenix import Phoenix
+from tests.llm_server import Say, serving
+from tests.vetting.story import begin, role_form
+from vetting import choice, interview, store
+from vetting import scale as scales
+from vetting.records import ModelCall, Question, Sitting, Turn
+
+KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
+LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long
+FORM = role_form("computing.python", "computing.algorithms", "science.physics", minutes=60, interview_minutes=59)
+GOOD = "Could you tell me a little more about how you would go on from there?"
+SAYS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+class Walk:
+    """A person, a browser and a server, any of which but the person may be gone the next moment."""
+
+    def __init__(self, chromium, database, bank, rng, **settings):
+        self.chromium, self.bank, self.rng = chromium, bank, rng
+        self.engine = store.connect(database)
+        store.migrate(self.engine)
+        with store.writing(self.engine) as db:
+            scales.keep_up(db, bank, datetime.now(UTC))
+        self.server = Phoenix(database, ASSAY_SECRET=SECRET, **settings)
+        self.context, self.seats, self.kills, self.number = None, [], 0, 0
+        self.acknowledged: set[str] = set()
+        self.tally = {"server": 0, "browser": 0, "both": 0}
+        self.sit_down()
+
+    def sit_down(self):
+        with store.writing(self.engine) as db:
+            seat = begin(db, FORM, now=datetime.now(UTC), seed=len(self.seats))
+            self.seats.append(seat.id)
+        self.path = f"{self.server.url}/s/{sign(SECRET, 'sitting', self.seats[-1])}"
+        self.open()
+
+    def open(self):
+        if self.context is None:
+            self.context = self.chromium.new_context()
+            self.page = self.context.new_page()
+        self.page.goto(self.path)
+
+    def stands(self):
+        """What the page asks for: "text" of an interview, "item", or "end"."""
+        ready = self.page.locator("form.answer, [data-drafts=done]").first
+        ready.wait_for(timeout=30_000)
+        if self.page.url.endswith("/result"):
+            return "end"
+        return "text" if self.page.locator(".talk form.answer").count() else "item"
+
+    def one_step(self, *, kill):
+        kind = self.stands()
+        if kind == "end":
+            return self.sit_down()
+        if kind == "item":
+            with self.page.expect_response(lambda answer: answer.request.method == "POST"):
+                self.page.get_by_role("button", name="Skip").click()
+            return self.open()
+        return self.speak(kill=kill)
+
+    def speak(self, *, kill):
+        self.number += 1
+        words = f"Thought {self.number}: I look at the smallest case and follow it."
+        turn = self.page.locator("[name=turn]").input_value()
+        self.page.locator("#text").fill(words)
+        self.page.evaluate("window.sent = true")  # gone with the page
+        last = self.number % 4 == 0
+        button = self.page.get_by_role("button", name="I am done" if last else "Send").last
+        button.click(no_wait_after=True)
+        if kill:
+            time.sleep(self.rng.uniform(0, LONGEST))
+            self.die()
+        self.go_on(words, turn)
+
+    def die(self):
+        """Server, browser or both, as a power cut would take them."""
+        what = str(self.rng.choice(["server", "server", "browser", "both"]))
+        self.tally[what] += 1
+        self.kills += 1
+        if what in {"browser", "both"}:
+            self.context.close()
+            self.context = None
+        if what in {"server", "both"}:
+            self.server.kill()
+            foreseen = self.next_asked()
+            self.server.rise()
+            self.open()
+            self.stands()
+            assert foreseen in {None, self.asked()}  # the same further question as if nothing had happened
+        elif what == "browser":
+            self.open()
+
+    def next_asked(self):
+        """What the record alone says comes next in the running interview; None where something stands already."""
+        with store.reading(self.engine) as db:
+            question = self.running(db)
+            if question is None or interview.waiting(question) is not None:
+                return None
+            move = interview.next_move(question, self.bank)
+            return move and (question.id, move.id)
+
+    def asked(self):
+        with store.reading(self.engine) as db:
+            question = self.running(db)
+            standing = question and interview.waiting(question)
+            return standing and (question.id, standing.move["id"])
+
+    def running(self, db):
+        seat = db.get_one(Sitting, self.seats[-1])
+        last = seat.questions[-1] if seat.questions else None
+        return last if last is not None and last.answer is None and interview.is_interview(last, self.bank) else None
+
+    def go_on(self, words, turn):
+        """Wait until the page goes on; if what was said is not on record the same question stands, with the draft."""
+        for _ in range(100):
+            if self.kept(words):
+                self.acknowledged.add(words)
+                self.page.wait_for_function("t => document.querySelector('[name=turn]')?.value !== t", arg=turn)
+                return
+            try:
+                if self.page.locator("[name=turn]").input_value(timeout=300) == turn and self.settled():
+                    break
+            except Error:
+                pass
+            time.sleep(0.05)
+        if not self.kept(words):
+            self.page.goto(self.path)
+            assert self.stands() == "text"
+            assert self.page.locator("[name=turn]").input_value() == turn
+            assert self.page.locator("#text").input_value() in {words, ""}  # "": the browser is another one
+            self.number -= 1
+
+    def settled(self):
+        """No request of this page is on its way any more."""
+        return (
+            self.page.evaluate("!document.querySelector('.htmx-request')")
+            and not self.page.locator("#unsent:visible").count()
+        ) or bool(self.page.locator("#unsent:visible").count())
+
+    def kept(self, words):
+        with store.reading(self.engine) as db:
+            return db.scalar(select(Turn.id).where(Turn.text == words)) is not None
+
+    def end(self):
+        if self.context is not None:
+            self.context.close()
+        self.server.end()
+
+
+def check_record(walk):
+    """Everything acknowledged is there once, in order; nothing was asked twice; replay chooses the same probes."""
+    with store.reading(walk.engine) as db:
+        said = db.scalars(select(Turn.text).where(Turn.who == "says", Turn.text != "")).all()
+        assert len(said) == len(set(said))
+        assert walk.acknowledged <= set(said)
+        for question in db.scalars(select(Question)):
+            turns = question.turns
+            assert [turn.number for turn in turns] == list(range(1, len(turns) + 1))
+            assert [turn.who for turn in turns] == ["asks", "says"] * (len(turns) // 2) + ["asks"] * (len(turns) % 2)
+            asked = [(turn.move["kind"], turn.move["id"]) for turn in turns if turn.who == "asks"]
+            assert len(asked) == len(set(asked))
+        for number in walk.seats:
+            seat = db.get_one(Sitting, number)
+            items = [question.item_id for question in seat.questions]
+            assert len(items) == len(set(items))
+            for question, again in choice.replay(seat, scales.of(seat.calibration), walk.bank):
+                assert again.item_id == question.item_id
+        wordings = [turn.move["wording"] for turn in db.scalars(select(Turn).where(Turn.who == "asks"))]
+        return {key: wordings.count(key) for key in ("own", "model")}, len(db.scalars(select(ModelCall.id)).all())
+
+
+def test_server_and_browser_are_killed_in_the_middle_of_interviews(chromium, tmp_path, bank, capsys):
+    rng = np.random.default_rng(20261121)
+    began = time.monotonic()
+    with serving(*(SAYS * (4 * KILLS + 10)), SAYS[0]) as model:
+        settings = {"ASSAY_MODELS": model.model, "ASSAY_CALL_SECONDS": "3", "ASSAY_DEADLINE_SECONDS": "4"}
+        walk = Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", bank, rng, **settings)
+        try:
+            while walk.kills < KILLS:
+                walk.one_step(kill=bool(rng.random() < 0.8))
+        finally:
+            walk.end()
+    wordings, asked = check_record(walk)
+    assert len(walk.acknowledged) >= KILLS / 4
+    assert wordings["own"] > 0
+    told = {
+        "kills": walk.kills, **walk.tally, "sittings": len(walk.seats), "said and kept": len(walk.acknowledged),
+        "wordings": wordings, "calls of the model": asked, "seconds": round(time.monotonic() - began),
+    }  # fmt: skip
+    with capsys.disabled():
+        sys.stdout.write(f"\n{told}\n")
+    walk.engine.dispose()
