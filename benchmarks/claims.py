@@ -27,7 +27,7 @@ from vetting.resume import LEVELS, aimed
 from vetting.scale import Scale
 
 SKILLS = ("math.algebra", "math.proof", "science.physics", "stats.inference", "computing.python")
-TARGET, MOST = 0.4, 80  # standard error wanted of each skill; items at most
+TARGET, MOST = 0.65, 60  # standard error wanted of each skill; items at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +69,8 @@ def figures(people: int, seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     scale = scales.read(scales.starting_body(load()))
     rows = scale.skills.rows(SKILLS)
-    aim = Aim(
-        scale.skills.values(dict.fromkeys(SKILLS, TARGET), 0.45), scale.skills.values(dict.fromkeys(SKILLS, 0.2), 0)
-    )
+    target, weight = dict.fromkeys(SKILLS, TARGET), dict.fromkeys(SKILLS, 0.2)
+    aim = Aim(scale.skills.values(target, 0.45), scale.skills.values(weight, 0.0))
     minutes = expected_minutes(scale.intensity, Pace())
     theta = scale.population.draw(people, rng)
     level = respond(theta, scale.parameters, rng)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from tests.api.front import fields, hidden, running, text
 from tests.vetting.story import role_form
 from vetting import store
-from vetting.records import Answer, Question, Turn
+from vetting.records import Answer, Claim, Question, Turn
 
 SKILLS = ("computing.python", "computing.algorithms")
 TALK = role_form(*SKILLS, minutes=30, interview_minutes=29.9)
@@ -111,3 +111,17 @@ def test_staff_read_the_transcript_behind_an_answer(front, visitor):
     assert shown.status_code == 200
     assert "I begin with the smallest case." in shown.text
     assert "waits for its grades" in text(shown.text)
+
+
+def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
+    mine = front.begin(visitor, front.invite(form=TALK))
+    assert f"{mine}/experience" in visitor.get(mine).text
+    file = {"file": ("cv.txt", b"Senior engineer, Python for 9 years\nAlgebra at school", "text/plain")}
+    assert visitor.post(f"{mine}/experience", files=file).status_code == 303
+    page = visitor.get(f"{mine}/experience")
+    assert "Python for 9 years" in page.text
+    assert visitor.post(f"{mine}/experience/right", data={"computing.python": "solid"}).status_code == 303
+    assert [row.skill for row in front.facts(select(Claim.skill))] == ["computing.python"]
+    empty = visitor.post(f"{mine}/experience", files={"file": ("cv.pdf", b"%PDF-1.4 broken", "application/pdf")})
+    assert empty.status_code == 422
+    assert "cannot be read" in empty.text

@@ -1,0 +1,157 @@
+"""Résumés: read from files within limits, corrected by the applicant, and claims that aim but never score."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import docx
+import numpy as np
+import pytest
+
+from tests.conftest import NOON
+from tests.vetting.story import begin, go, role_form
+from vetting import choice, decision, evidence, resume
+from vetting import scale as scales
+from vetting.messages import ClaimForm, ResumeForm
+from vetting.resume import CLAIM_SD, LEVELS, UnreadableFileError, aimed, parse, read_file
+
+FORM = role_form("math.algebra", "computing.python")
+TEXT = "Ada Example\nSenior engineer, 9 years of Python\nBasic algebra at school\nStatistics with pandas"
+
+
+def pdf_of(text):
+    """A page of text as a pdf, written by hand."""
+    stream = b"BT /F1 12 Tf 72 720 Td (" + text.encode() + b") Tj ET"
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]  # fmt: skip
+    out, places = b"%PDF-1.4\n", []
+    for number, part in enumerate(parts, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj%s endobj\n" % (number, part)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    end = b"trailer<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % len(out)
+    return out + b"xref\n0 6\n0000000000 65535 f \n" + table + end
+
+
+def docx_of(*lines):
+    document, file = docx.Document(), io.BytesIO()
+    for line in lines:
+        document.add_paragraph(line)
+    document.save(file)
+    return file.getvalue()
+
+
+def bomb():
+    """A small file that unpacks to a hundred million letters."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("word/document.xml", b"0" * 100_000_000)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content", [b"Senior engineer in Python", pdf_of("Senior engineer in Python"), docx_of("Senior engineer in Python")]
+)
+def test_text_pdf_and_docx_are_read(content):
+    assert "Senior engineer in Python" in read_file("cv", content)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"x" * (resume.LARGEST + 1), "bytes"),
+        (b"%PDF-1.7 and nothing more", "cannot be read"),
+        (b"PK\x03\x04 and nothing more", "cannot be read"),
+        (b"\xff\xfe\x00\x01\x02", "not pdf, docx or plain text"),
+        (b" \n\t\n", "no text"),
+        (bomb(), "unpacks to far more"),
+    ],
+    ids=["empty", "large", "broken pdf", "broken docx", "binary", "blank", "bomb"],
+)
+def test_whatever_cannot_be_read_is_refused_with_what_to_do(content, says):
+    with pytest.raises(UnreadableFileError, match=rf"{says}.*Maybe|{says}"):
+        read_file("cv.pdf", content)
+
+
+def test_claims_are_read_by_simple_rules_with_the_words_they_come_from(bank):
+    claims = {one.skill: one for one in parse(TEXT, bank.tree).claims}
+    assert claims["computing.python"].level == "expert"
+    assert claims["math.algebra"].level == "basic"
+    assert claims["computing.data_analysis"].source == "Statistics with pandas"
+    assert "society.law" not in claims
+
+
+def confirmed(db, seat, level="expert"):
+    form = ResumeForm(claims=[ClaimForm(skill="computing.python", level=level, source="9 years of Python")])
+    return resume.confirm(db, seat.applicant, form, NOON)
+
+
+def test_only_what_the_applicant_confirmed_counts_and_the_latest_replaces_it(db, bank):
+    seat = begin(db, FORM)
+    resume.keep_upload(db, seat.applicant, TEXT, parse(TEXT, bank.tree), NOON)
+    db.refresh(seat.applicant)
+    assert resume.claims(seat.applicant) == []
+    confirmed(db, seat)
+    db.refresh(seat.applicant)
+    assert [(one.skill, one.level) for one in resume.claims(seat.applicant)] == [("computing.python", LEVELS["expert"])]
+    confirmed(db, seat, "basic")
+    db.refresh(seat.applicant)
+    assert [one.level for one in resume.claims(seat.applicant)] == [LEVELS["basic"]]
+
+
+def test_a_claim_moves_the_aim_by_its_stated_error_and_neither_estimate_nor_precision(db, bank):
+    seat = begin(db, FORM)
+    scale = scales.of(seat.calibration)
+    before = choice.look(seat, scale, bank)
+    confirmed(db, seat)
+    db.refresh(seat.applicant)
+    after = choice.look(seat, scale, bank)
+    row = scale.skills.position["computing.python"]
+    variance = before.posterior.belief.cov[row, row]
+    assert after.belief.mean[row] == pytest.approx(LEVELS["expert"] * variance / (variance + CLAIM_SD**2))
+    assert np.array_equal(after.posterior.mean, before.posterior.mean)
+    assert np.array_equal(after.belief.cov, before.belief.cov)
+    gathered = evidence.gather([seat], [], scale, NOON)
+    assert len(gathered) == 0
+
+
+def test_claims_lose_their_pull_as_answers_come(db, bank):
+    seat = begin(db, FORM)
+    confirmed(db, seat)
+    go(db, seat, bank, most=14)
+    db.refresh(seat.applicant)
+    scale = scales.of(seat.calibration)
+    state = choice.look(seat, scale, bank)
+    row = scale.skills.position["computing.python"]
+    pull = abs(state.belief.mean[row] - state.posterior.mean[row])
+    assert pull < 0.5 * LEVELS["expert"] * state.posterior.sd[row] ** 2 + 0.5
+
+
+def test_two_claims_are_taken_in_turn_and_unknown_skills_say_nothing(db, bank):
+    seat = begin(db, FORM)
+    scale = scales.of(seat.calibration)
+    belief = choice.look(seat, scale, bank).posterior.belief
+    confirmed(db, seat)
+    db.refresh(seat.applicant)
+    (claim,) = resume.claims(seat.applicant)
+    once, twice = aimed(belief, [claim], scale), aimed(belief, [claim, claim], scale)
+    row = scale.skills.position[claim.skill]
+    assert once.mean[row] < twice.mean[row] < claim.level
+    claim.skill = "no.such.skill"
+    assert np.array_equal(aimed(belief, [claim], scale).mean, belief.mean)
+
+
+def test_who_is_forgotten_leaves_no_resume(db, bank):
+    seat = begin(db, FORM)
+    resume.keep_upload(db, seat.applicant, TEXT, parse(TEXT, bank.tree), NOON)
+    confirmed(db, seat)
+    db.refresh(seat.applicant)
+    decision.erase(db, seat.applicant, NOON)
+    assert all(one.text == "" and one.fields == {} for one in seat.applicant.resumes)
+    assert all(claim.source == "" for one in seat.applicant.resumes for claim in one.claims)
