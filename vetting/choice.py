@@ -17,13 +17,8 @@ from irt.stopping import undecided
 from irt.timing import Pace, expected_minutes, pace
 from irt.verdict import Bars, Both, Knowledge, Verdicts, verdicts
 from item_bank.load import Bank
-<<<<<<< HEAD
-from vetting import content, evidence, probing
-from vetting.aim import SETTLING, decisions, looks_at, read_aim, read_content, wished
-=======
 from vetting import content, evidence, probing, resume
-from vetting.aim import looks_at, read_aim, read_content, wished
->>>>>>> f3c088a (Interviews in a real browser survive kills of server and browser; résumés are read, corrected and turned into claims that only aim)
+from vetting.aim import SETTLING, decisions, looks_at, read_aim, read_content, wished
 from vetting.content import Mask
 from vetting.exposure import read_tolls
 from vetting.probing import Offer, Room
