@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 from unicodedata import category
@@ -17,8 +18,10 @@ LONGEST_ANSWER = 20_000  # characters in one field
 HOUSEKEEPING = {"act", "question_id", "request_id"}
 
 
-async def form_of(request: Request) -> FormData:
-    return await request.form()
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """The form, whose files are closed once the page is made."""
+    async with request.form() as form:
+        yield form
 
 
 Form = Annotated[FormData, Depends(form_of)]

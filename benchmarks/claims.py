@@ -23,6 +23,7 @@ from irt.timing import Pace, expected_minutes
 from item_bank.load import load
 from vetting import scale as scales
 from vetting.records import Claim
+from vetting.rehearsal import possible_items
 from vetting.resume import LEVELS, aimed
 from vetting.scale import Scale
 
@@ -73,7 +74,9 @@ def figures(people: int, seed: int) -> dict[str, float]:
     aim = Aim(scale.skills.values(target, 0.45), scale.skills.values(weight, 0.0))
     minutes = expected_minutes(scale.intensity, Pace())
     theta = scale.population.draw(people, rng)
-    level = respond(theta, scale.parameters, rng)
+    level = np.concatenate(  # everybody meets items as they may really be, off by what the start values leave open
+        [respond(theta[[person]], possible_items(scale.parameters, rng), rng) for person in range(people)]
+    )
     arms: dict[str, list[Sat]] = {"none": [], "true": [], "false": []}
     for person in range(people):
         said = {
