@@ -200,7 +200,7 @@ def by_answer(answer: Ints, level: Ints, ratio: Floats) -> Floats:
     own, first, place = np.unique(answer, return_index=True, return_inverse=True)
     rank = np.empty(len(own), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(own))
-    return np.bincount(rank[place], weights=ratio[np.arange(len(level)), level])
+    return np.asarray(np.bincount(rank[place], weights=ratio[np.arange(len(level)), level]), dtype=np.float64)
 
 
 def drift_by_answer(steady: tuple[Floats, Floats], now: tuple[Floats, Floats], *, run: float = RUN) -> Drift:
