@@ -106,8 +106,7 @@ class _Polisher:
     def __init__(self, problem: Problem, at: Frame) -> None:
         self.problem, self.frame = problem, at
         self.blocks, self.ground = blocks(problem), ground(problem, at)
-        scaled = coupling(problem)[0].multiply(1.0 / at.scale[:, None])
-        self.of_arc = csr_array(csr_array(scaled)[at.on].T)  # (A, on) what an hour uses
+        self.gain = problem.gain
         self.cuts: list[Cut] = []
 
     def replies(self, price: Floats, pairing: Floats, band: float) -> _Replies:
@@ -118,6 +117,13 @@ class _Polisher:
 
     def bonus(self, block: Rows, arc: Rows) -> Floats:
         return np.where(self.blocks.arc[block] == arc, self.blocks.bonus[block], 0.0)
+
+    def usage(self, column: Rows, arcs: Rows, amount: Floats, columns: int) -> csr_array:
+        """(rows with a price and cuts, columns) what whole columns use: amounts of hours on arcs."""
+        among, place = np.unique(arcs, return_inverse=True)
+        spread = csr_array(coo_array((amount, (place, column)), shape=(len(among), columns)))
+        scaled = csr_array(coupling(self.problem, among)[0].multiply(1.0 / self.frame.scale[:, None]))
+        return csr_array(vstack([scaled[self.frame.on], cut_rows(self.problem, self.cuts)[:, among]]) @ spread)
 
     def pieces(self, open_to: Rows, seen: list[_Replies]) -> tuple[Rows, Rows]:
         """(block, arc) of every arc that was near the best of an open block at some prices seen."""
@@ -180,12 +186,19 @@ def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:
 class _Columns:
     """What the programme chooses: pieces of open blocks, then pools of decided ones; each a share of all its hours."""
 
-    spread: csr_array  # (columns, A) hours of a whole column
+    column: Rows  # row n puts amount[n] hours of column[n] on arc[n]
+    arc: Rows
+    amount: Floats
+    usage: csr_array  # (rows with a price and cuts, columns)
     gain: Floats  # (columns,)
     one_each: coo_array  # (open blocks, columns) a block is given away once
     decided: Rows  # blocks in pools
     pool: Rows  # the pool of each
     pieces: int
+
+    def hours(self, shares: Floats, arcs: int) -> Floats:
+        """(A,) from shares of the columns."""
+        return total_by(self.arc, self.amount * shares[self.column], arcs)
 
 
 def _columns(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies]) -> _Columns:
@@ -200,8 +213,11 @@ def _columns(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies])
     bonus = np.concatenate([work.bonus(block, arc), work.bonus(decided, choice[decided])])
     owner = (np.searchsorted(open_to, block), np.arange(m))
     return _Columns(
-        spread=csr_array(coo_array((amount, (column, arcs)), shape=(total, p.arcs))),
-        gain=total_by(column, amount * (p.gain[arcs] + bonus), total),
+        column=column,
+        arc=arcs,
+        amount=amount,
+        usage=work.usage(column, arcs, amount, total),
+        gain=total_by(column, amount * (work.gain[arcs] + bonus), total),
         one_each=coo_array((np.ones(m), owner), shape=(len(open_to), total)),
         decided=decided,
         pool=pool,
@@ -211,15 +227,14 @@ def _columns(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies])
 
 def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], box: _Box) -> _Vertex:
     """The programme of pieces and pools, and of what is bought and sold at the edges of the box."""
-    at, hours, cuts = work.frame, work.blocks.hours, cut_rows(work.problem, work.cuts)
+    at, hours = work.frame, work.blocks.hours
     col = _columns(work, choice, open_to, seen)
-    shared = vstack([(col.spread @ work.of_arc).T, cuts @ col.spread.T])
-    rows, chosen = shared.shape
+    rows, chosen = col.usage.shape
     trade, (low, high) = eye_array(rows), box.edges(at)
     money = at.hour * float(np.median(hours)) if len(hours) else 1.0
     found = linprog(
         -np.concatenate([col.gain, -high, low]) / money,
-        A_ub=block_array([[shared, -trade, trade], [col.one_each, None, None]], format="csr"),
+        A_ub=block_array([[col.usage, -trade, trade], [col.one_each, None, None]], format="csr"),
         b_ub=np.concatenate([at.limit[at.on], np.zeros(len(work.cuts)), np.ones(len(open_to))]),
         bounds=np.column_stack([
             np.zeros(chosen + 2 * rows), np.append(np.ones(chosen), np.full(2 * rows, np.inf)),
@@ -232,7 +247,7 @@ def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], b
     price, all_held = np.zeros(len(at.scale)), np.zeros(len(at.scale), dtype=bool)
     price[at.on], all_held[at.on] = dual, held
     return _Vertex(
-        hours=found.x[:chosen] @ col.spread,
+        hours=col.hours(found.x[:chosen], work.problem.arcs),
         price=price / at.scale,
         cut=cut,
         loose=col.decided[share[col.pool] < WHOLE],

@@ -5,32 +5,34 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from assignment.arrays import Bools, Floats, total_by
+from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.pairing import Cut
 from assignment.plan import Columns
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
 
 
-def coupling(problem: Problem) -> tuple[csr_array, Floats]:
-    """The rows that join experts, over arcs, in the order D, R1, R2 (Q each), B (G), and their right-hand sides."""
-    queues, q, arc = problem.queues, problem.queue, np.arange(problem.arcs)
-    size = len(queues)
-    made = np.flatnonzero(problem.role == PRODUCE)
-    read = np.flatnonzero(problem.role == REVIEW)
-    reread = np.flatnonzero(problem.role == SECOND)
+def coupling(problem: Problem, among: Rows | None = None) -> tuple[csr_array, Floats]:
+    """The rows that join experts, in the order D, R1, R2 (Q each), B (G), and their right-hand sides.
+
+    Over all arcs, or over some of them.
+    """
+    queues, size = problem.queues, len(problem.queues)
+    some = slice(None) if among is None else among
+    q, role, rate, cost = problem.queue[some], problem.role[some], problem.rate[some], problem.cost[some]
+    made, read, reread = (np.flatnonzero(role == which) for which in (PRODUCE, REVIEW, SECOND))
     row = np.concatenate([q[made], size + q[made], 2 * size + q[made], size + q[read], 2 * size + q[reread],
                           3 * size + queues.purse[q]])  # fmt: skip
     entry = np.concatenate([
-        problem.accepted[made],
-        queues.review_share[q[made]] * problem.rate[made],
-        queues.second_share[q[made]] * problem.rate[made],
-        -problem.rate[read],
-        -problem.rate[reread],
-        problem.cost,
+        problem.accepted[some][made],
+        queues.review_share[q[made]] * rate[made],
+        queues.second_share[q[made]] * rate[made],
+        -rate[read],
+        -rate[reread],
+        cost,
     ])  # fmt: skip
-    col = np.concatenate([made, made, made, read, reread, arc])
-    shape = (3 * size + len(queues.budget), problem.arcs)
+    col = np.concatenate([made, made, made, read, reread, np.arange(len(q))])
+    shape = (3 * size + len(queues.budget), len(q))
     return csr_array(coo_array((entry, (row, col)), shape=shape)), np.concatenate([
         queues.demand, np.zeros(2 * size), queues.budget,
     ])  # fmt: skip

@@ -37,9 +37,11 @@ class _Market:
     second_share: Floats  # (Q,)
 
 
-def simulate_problem(rng: np.random.Generator, experts: int, queues: int, *, load: float = 1.0) -> Problem:
-    """A pool and its queues. One generator state, one problem."""
-    fields = max(queues // 8, 2)
+def simulate_problem(
+    rng: np.random.Generator, experts: int, queues: int, *, load: float = 1.0, fields: int | None = None
+) -> Problem:
+    """A pool and its queues. One generator state, one problem. Fewer fields, more queues for everybody."""
+    fields = max(queues // 8, 2) if fields is None else fields
     market = _market(rng, queues, fields)
     hours = np.minimum(rng.lognormal(np.log(12.0), 0.7, experts), 45.0) * MONTH
     parts, pays = [], []
