@@ -125,7 +125,8 @@ def _relieve(jobs: _Jobs, agent: Rows, reduced: Floats) -> bool:
         excess = np.maximum(-left[agent[mine]], 0.0)
         relief = np.minimum(own, excess) - np.maximum(-after, 0.0) + np.maximum(-left, 0.0)[:, None]
         relief[agent[mine], np.arange(len(mine))] = 0.0
-        score = np.where(relief > 1e-9, (reduced[:, mine] - reduced[agent[mine], mine] + 1e-6) / relief, np.inf)
+        dearer = reduced[:, mine] - reduced[agent[mine], mine] + 1e-6
+        score = np.divide(dearer, relief, out=np.full(relief.shape, np.inf), where=relief > 1e-9)
         to, which = np.unravel_index(int(score.argmin()), score.shape)
         if not np.isfinite(score[to, which]):
             return False
@@ -173,11 +174,10 @@ def _better(
     if best is None:  # somebody's place first, on few pairs; then all that could beat it
         rank = np.argsort(np.argsort(np.where(may, reduced, np.inf), axis=0), axis=0)
         known = _search(jobs, may & (rank < KERNEL), nothing, monotonic() + 0.4 * (end - monotonic()), partial=True)
-    while True:
-        useful = may & (bound + reduced <= known.cost - jobs.step + 1e-9)
-        if not useful.any(axis=0).all():
-            return WholePlan(known.agent, known.cost, known.cost, finished=True)
-        return _search(jobs, useful, known, end, partial=False)
+    useful = may & (bound + reduced <= known.cost - jobs.step + 1e-9)
+    if not useful.any(axis=0).all():
+        return WholePlan(known.agent, known.cost, known.cost, finished=True)
+    return _search(jobs, useful, known, end, partial=False)
 
 
 def _search(jobs: _Jobs, pairs: Bools, known: WholePlan, end: float, *, partial: bool) -> WholePlan:
