@@ -44,6 +44,7 @@ class Cut:
 
     arc: Rows
     coefficient: Floats
+    pooled: Floats  # (3,) coefficient of a unit, by role, of everybody who is not named in the row
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,4 +168,4 @@ def _cut(problem: Problem, q: int, people: Rows, named: Rows, duals: tuple[Float
         weight[mine] = price[:-1][order][np.searchsorted(who[order], expert[mine])]
     coefficient = weight * problem.rate[arcs]
     some = coefficient != 0
-    return Cut(arcs[some], coefficient[some])
+    return Cut(arcs[some], coefficient[some], np.array([made[-1], -alpha[-1], -beta[-1]]))

@@ -50,6 +50,7 @@ class Polished:
     hours: Floats  # (A,)
     price: Floats  # (n,)
     pairing: Floats  # (A,) charge of the pairing rows
+    common: Floats  # (Q, 3) the part of it that a unit of anybody pays, whether their arc is here or not
     undecided: int  # blocks in the last programme
 
 
@@ -152,14 +153,14 @@ def polish(
     soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * priced.epsilon)
     seen = [soft]
     proven, box = work.bound(priced.price, soft), _Box(at, priced.price, WIDE * priced.epsilon)
-    best = (priced.price, np.zeros(problem.arcs))
+    best = (priced.price, np.zeros(problem.arcs), np.zeros((len(problem.queues), len(ROLES))))
     open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
     for _ in range(ROUNDS):
         vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen, box)
         pairing = vertex.cut @ cut_rows(problem, work.cuts)
         now = work.replies(vertex.price, pairing, LATER * priced.epsilon)
         if (limit := work.bound(vertex.price, now)) < proven:
-            proven, best = limit, (vertex.price, pairing)
+            proven, best = limit, (vertex.price, pairing, _common(work, vertex.cut))
             box.move(vertex)
         hours = within_limits(problem, vertex.hours)
         broken = broken_pairings(problem, hours)
@@ -174,6 +175,14 @@ def polish(
         work.cuts += broken
         box.add(np.array([len(problem.queues) + problem.queue[cut.arc[0]] for cut in broken], dtype=np.intp))
     return Polished(hours, *best, int(open_to.sum()))
+
+
+def _common(work: _Polisher, dual: Floats) -> Floats:
+    """(Q, 3) what the pairing rows charge for a unit of people whom they do not name."""
+    charge = np.zeros((len(work.problem.queues), len(ROLES)))
+    for cut, price in zip(work.cuts, dual, strict=True):
+        charge[work.problem.queue[cut.arc[0]]] += price * cut.pooled
+    return charge
 
 
 def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:

@@ -43,7 +43,7 @@ CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at 
 SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
 SAMPLE = 0.1  # of the experts
 SEATED = 40  # at least so many of every queue and role
-COARSE, FINE = 1e-3, 1e-6  # choices less likely than this are left out of the Hessian, early and late
+COARSE, FINE = 1e-2, 1e-4  # choices less likely than this are left out of the Hessian, early and late
 STEPS, EACH = 150, 25  # in all, and for each ε
 DAMP, DAMP_MIN = 0.03, 0.0003  # curvature a row has at least, as if this share of its flow were near a tie
 
@@ -114,9 +114,12 @@ class SmoothDual:
 
     def sums(self, scaled: Floats, epsilon: float, plan: Floats | None = None) -> Sums:
         """(F, usage (n,), upper Hessian) at scaled prices; adds the soft hours to plan (A,)."""
-        thin = COARSE if epsilon > 0.02 * self.frame.hour else FINE
-        hours = np.zeros(0) if plan is None else plan
-        return reply_sums(self.ground, self.blocks, scaled / self.frame.scale, self.frame.scale, epsilon, thin, hours)
+        hours, scale = np.zeros(0) if plan is None else plan, self.frame.scale
+        return reply_sums(self.ground, self.blocks, scaled / scale, scale, epsilon, self.thin(epsilon), hours)
+
+    def thin(self, epsilon: float) -> float:
+        """How likely a choice must be to count in the Hessian."""
+        return COARSE if epsilon > 0.02 * self.frame.hour else FINE
 
 
 def ground(problem: Problem, at: Frame) -> Ground:
@@ -136,26 +139,25 @@ def find_prices(
     at = frame(problem)
     everybody, land = blocks(problem), ground(problem, at)
     full = SmoothDual(at, land, everybody)
-    path = _Path(at, at.start if start is None else start * at.scale)
-    epsilon = sharp * at.hour
+    path, epsilon = _Path(at, at.start if start is None else start * at.scale), sharp * at.hour
     if start is None:
-        few = SmoothDual(at, land, _sample(problem, everybody))
-        epsilon = _follow(path, few, full, sharp, late)
+        path, epsilon = track(at, SmoothDual(at, land, _sample(problem, everybody)), full, sharp, late)
     hours = np.zeros(problem.arcs)
     full.sums(path.price, epsilon, plan=hours)
     return Priced(path.price / at.scale, epsilon, hours, path.steps)
 
 
-def _follow(path: _Path, few: SmoothDual, full: SmoothDual, sharp: float, late: Callable[[], bool]) -> float:
-    """Down the path of falling ε, the ε at which it ends."""
-    hour = path.frame.hour
-    epsilon = COLD * hour
+def track(
+    at: Frame, few: SmoothDual, full: SmoothDual, sharp: float, late: Callable[[], bool] = lambda: False
+) -> tuple[_Path, float]:
+    """Down the path of falling ε, a sample first and everybody later: where it ends, and the last ε."""
+    path, epsilon = _Path(at, at.start), COLD * at.hour
     while True:
-        last = epsilon <= 1.05 * sharp * hour
-        path.centre(few if epsilon > SAMPLE_ABOVE * hour else full, epsilon, FINISHED if last else CENTRED)
+        last = epsilon <= 1.05 * sharp * at.hour
+        path.centre(few if epsilon > SAMPLE_ABOVE * at.hour else full, epsilon, FINISHED if last else CENTRED)
         if last or path.steps >= STEPS or late():
-            return epsilon
-        epsilon = max(epsilon * CALM, sharp * hour)
+            return path, epsilon
+        epsilon = max(epsilon * CALM, sharp * at.hour)
 
 
 class _Path:
