@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from api.deps import DB, House, Now, Number, Ours, page
+from api.deps import DB, House, Now, Number, Ours, now, page
 from api.forms import Form, number_of, said_of, text_of
 from api.recruiter import Staff, frame
 from vetting import desk
@@ -25,6 +25,7 @@ LANES = {
     "referral": ("Sent by a model", "it could not grade, or should not alone"),
     "unsure": ("Models unsure", "low confidence of every model"),
     "ungraded": ("Not graded", "no verdict that counts yet"),
+    "decisive": ("Decisive", "models alone settle the role's question by it"),
     "audit": ("Audit", "drawn by lot from what models graded"),
 }
 
@@ -50,7 +51,7 @@ def home_page(
 
 
 def waiting(db: Session, ours: House, grader: str | None) -> list[Task]:
-    return desk.tasks(db, ours.bank, scales.of(scales.latest(db)).raters, grader)
+    return desk.tasks(db, ours.bank, scales.of(scales.latest(db)), now(), grader)
 
 
 def row(task: Task) -> dict[str, Any]:

@@ -6,6 +6,7 @@ What waits is derived from the facts each time, criterion by criterion:
     referral   a model could not grade it, or should not alone; the referral says why
     unsure     every model that graded it was less than `SURE` of itself
     ungraded   nobody whose verdict counts has graded it
+    decisive   only models have graded it, and without them the person would stand elsewhere at the role's bars
     audit      models have graded it, and a lot drawn by its own number sends a share of such answers to people too
 
 People grade blind: others' verdicts are shown after their own is kept. Nobody settles a dispute they are part of.
@@ -21,18 +22,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from item_bank.load import Bank
 from item_bank.probe import Criterion, Probe
-from vetting import panel
+from vetting import evidence, panel
 from vetting.panel import Reading
 from vetting.records import Answer, AuditEntry, Grade, Question, Referral
+from vetting.scale import Scale
 
 SURE = 0.6  # confidence of its own below which a model's verdict is looked at
 AUDIT = 0.1  # share of criteria graded by models that people grade too
-LANES = ("dispute", "referral", "unsure", "ungraded", "audit")  # in the order of work
+LANES = ("dispute", "referral", "unsure", "ungraded", "decisive", "audit")  # in the order of work
+SETTLED = 0.9  # P(meets the bars) from which a role's question is answered, or below 1 less this
 HUMAN, MODEL = "human:", "model:"
 NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 LONGEST_NOTE = 2_000
@@ -77,7 +81,7 @@ class Verdict:
 # -- what waits ------------------------------------------------------------------------------------
 
 
-def tasks(db: Session, bank: Bank, known: Mapping[str, Reading], grader: str | None = None) -> list[Task]:
+def tasks(db: Session, bank: Bank, scale: Scale, now: datetime, grader: str | None = None) -> list[Task]:
     """What waits, disputes first and the oldest first; with a grader, what is for them."""
     found = []
     referrals: dict[int, dict[str, str]] = {}
@@ -85,7 +89,7 @@ def tasks(db: Session, bank: Bank, known: Mapping[str, Reading], grader: str | N
         referrals.setdefault(one.answer_id, {})[one.criterion] = one.why
     for answer in spoken(db, bank):
         probe = bank.probes[answer.question.item_id]
-        waits = wanted(answer, probe, known, referrals.get(answer.id, {}))
+        waits = wanted(answer, probe, scale, referrals.get(answer.id, {}), now)
         mine = tuple(one for one in waits if grader is None or open_to(grader, answer, one))
         if mine:
             found.append(Task(answer, probe, mine))
@@ -103,16 +107,38 @@ def spoken(db: Session, bank: Bank) -> Iterable[Answer]:
 
 
 def wanted(
-    answer: Answer, probe: Probe, known: Mapping[str, Reading], referred: Mapping[str, str]
+    answer: Answer, probe: Probe, scale: Scale, referred: Mapping[str, str], now: datetime
 ) -> tuple[Wanted, ...]:  # fmt: skip
     """Criteria of an answer that wait for a person."""
-    found = []
+    found = {}
+    by_models = []
     for criterion in probe.criteria:
         grades = [grade for grade in answer.grades if grade.criterion == criterion.id]
-        reason = why_wanted(answer, criterion, grades, known, referred.get(criterion.id, ""))
+        reason = why_wanted(answer, criterion, grades, scale.raters, referred.get(criterion.id, ""))
         if reason is not None:
-            found.append(Wanted(criterion.id, *reason))
-    return tuple(found)
+            found[criterion.id] = reason
+        if grades and all(grade.rater.startswith(MODEL) for grade in grades):
+            by_models.append(criterion.id)
+    alone = [key for key in by_models if found.get(key, ("audit", ""))[0] == "audit"]
+    if alone and decisive(answer, scale, now):
+        why = "Without the models' verdicts on it the person would stand elsewhere at the role's bars."
+        found |= dict.fromkeys(alone, ("decisive", why))
+    return tuple(Wanted(one.id, *found[one.id]) for one in probe.criteria if one.id in found)
+
+
+def decisive(answer: Answer, scale: Scale, now: datetime) -> bool:
+    """Whether the verdicts on this answer move the person over, or from, a line that settles the role's question."""
+    seat = answer.question.sitting
+    bars = {skill: bar for skill, bar in seat.aim["bars"].items() if skill in scale.skills.position}
+    if not bars:
+        return False
+    rows, heights = scale.skills.rows(bars), np.array(list(bars.values()))
+
+    def stands(without: Answer | None) -> int:
+        met = evidence.belief_without(seat.applicant, without, scale, now).belief.all_above(rows, heights)
+        return int(met >= SETTLED) - int(met <= 1 - SETTLED)
+
+    return stands(None) != stands(answer)
 
 
 def why_wanted(

@@ -233,3 +233,12 @@ def belief(applicant: Applicant, scale: Scale, now: datetime) -> Posterior:
     return solve(
         scale.population, gather(applicant.sittings, applicant.certificates, scale, now, None, applicant.outcomes)
     )
+
+
+def belief_without(applicant: Applicant, left_out: Answer | None, scale: Scale, now: datetime) -> Posterior:
+    """The same without the verdicts on one interview."""
+    verdicts = [one for one in judged(applicant.sittings, scale) if one.answer is not left_out]
+    parts = [
+        answered(applicant.sittings, scale), talked(verdicts, scale), certified(applicant.certificates, scale, now),
+    ]  # fmt: skip
+    return solve(scale.population, together(parts))

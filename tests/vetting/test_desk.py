@@ -1,12 +1,14 @@
 """The human desk: what waits for whom and why, what is kept, what is refused."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.conftest import NOON
 from tests.vetting.story import spoken
-from vetting import desk, panel
+from vetting import desk, evidence, panel
+from vetting import scale as scales
 from vetting.desk import DeskError, Verdict
 from vetting.panel import Reading
 from vetting.records import Grade, Referral
@@ -34,14 +36,18 @@ def graded(db, answer, probe, rater, level, *, confidence=None, but=()):
     db.refresh(answer)
 
 
+def waiting(db, bank, grader=None, known=KNOWN):
+    return desk.tasks(db, bank, replace(scales.of(scales.latest(db)), raters=known), NOON, grader)
+
+
 def lane_of(db, bank, grader=None, known=KNOWN):
-    found = desk.tasks(db, bank, known, grader)
+    found = waiting(db, bank, grader, known)
     return {one.criterion: one.lane for task in found for one in task.wanted}
 
 
 def test_an_answer_nobody_graded_waits_and_one_that_said_nothing_does_not(db, bank, probe, answer):
     spoken(db, probe, "  ", name="Silent")
-    found = desk.tasks(db, bank, {})
+    found = waiting(db, bank, known={})
     assert [task.answer for task in found] == [answer]
     assert {one.lane for one in found[0].wanted} == {"ungraded"}
     assert desk.lanes(found)["ungraded"] == len(probe.criteria)
@@ -80,7 +86,7 @@ def test_a_dispute_waits_for_a_third_person_and_an_adjudication_ends_it(db, bank
     graded(db, answer, probe, "model:one@1", 2, confidence=0.9)
     assert set(lane_of(db, bank).values()) == {"dispute"}
     assert lane_of(db, bank, "bea") == {}
-    task = desk.tasks(db, bank, KNOWN, "cleo")[0]
+    task = waiting(db, bank, "cleo")[0]
     kept = desk.grade(db, task, [Verdict(one.criterion, 2) for one in task.wanted], grader="cleo", now=NOON)
     assert {grade.rater for grade in kept} == {panel.ADJUDICATOR + "cleo"}
     db.refresh(answer)
@@ -93,12 +99,29 @@ def test_disputes_come_first_then_the_oldest(db, bank, probe, answer):
     later = spoken(db, probe, "Something else.", name="Later", now=NOON + timedelta(hours=1))
     graded(db, later, probe, "human:bea", 0)
     graded(db, later, probe, "human:dan", 2)
-    assert [task.answer for task in desk.tasks(db, bank, KNOWN)] == [later, answer]
+    assert [task.answer for task in waiting(db, bank)] == [later, answer]
+
+
+def test_what_models_alone_decide_comes_to_people(db, bank, probe, answer, monkeypatch):
+    monkeypatch.setattr(desk.drawn, "__defaults__", (0.0,))
+    graded(db, answer, probe, "model:one@1", len(probe.criteria[0].levels) - 1, confidence=0.9)
+    seat, skill = answer.question.sitting, next(iter(probe.criteria[0].skills))
+    assert lane_of(db, bank) == {}  # the role has no bars
+    scale = replace(scales.of(scales.latest(db)), raters=KNOWN)
+    known = evidence.belief_without(seat.applicant, None, scale, NOON).belief
+    row = scale.skills.position[skill]
+    bar = float(known.mean[row] - 1.3 * known.cov[row, row] ** 0.5)  # P = .903: above .9 only with the verdicts
+    seat.aim = {**seat.aim, "bars": {skill: bar}}
+    db.flush()
+    assert set(lane_of(db, bank).values()) == {"decisive"}
+    seat.aim = {**seat.aim, "bars": {skill: bar - 3.0}}
+    db.flush()
+    assert lane_of(db, bank) == {}
 
 
 @pytest.mark.usefixtures("answer")
 def test_a_verdict_is_kept_with_its_words_or_not_at_all(db, bank, probe):
-    task = desk.tasks(db, bank, KNOWN, "bea")[0]
+    task = waiting(db, bank, "bea")[0]
     whole = [Verdict(one.criterion, 1, quote="two  LAMPS") for one in task.wanted]
     for broken, words in (
         (whole[1:], "choose a level"),
