@@ -10,7 +10,8 @@ item and is fitted with the hierarchical prior. Compilation is not counted: ever
 
 Beside the figures stand the floor (error of slopes if the skills were known) and the ratio to the CPU seconds
 that mirt took on workloads of the same recipe on one thread of a busy machine of its own (calibration plus scoring): a
-comparison across machines, good to a factor of two.
+comparison across machines, good to a factor of two. girth, where it is installed, runs on the same answers in
+the same process.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  threads are chosen before NumPy starts
 
+from benchmarks import peers  # noqa: E402
 from irt.calibration import Fit, calibrate  # noqa: E402
 from irt.design import Answers, Design, Flags, answers_from_rows  # noqa: E402
 from irt.model import Floats, Ints, Items, probability, projection  # noqa: E402
@@ -52,14 +54,13 @@ class Workload:
     correlation: tuple[float, float] = (0.6, 0.6)
     prior: bool = False
     mirt: float | None = None  # CPU s of mirt's best method, calibration plus scoring
-    girth: float | None = None  # CPU s of girth, one skill at a time
 
 
 WORKLOADS = {
-    "W1": Workload(3, 90, 2_000, mirt=63 + 38, girth=2.7),
+    "W1": Workload(3, 90, 2_000, mirt=63 + 38),
     "W2": Workload(5, 100, 5_000, two_skills=0.1, correlation=(0.3, 0.7), mirt=174 + 113),
-    "W3": Workload(10, 200, 10_000, correlation=(0.3, 0.7), mirt=844 + 703, girth=24),
-    "W4": Workload(4, 80, 2_500, graded=20, routed=True, mirt=139 + 44, girth=3.1),
+    "W3": Workload(10, 200, 10_000, correlation=(0.3, 0.7), mirt=844 + 703),
+    "W4": Workload(4, 80, 2_500, graded=20, routed=True, mirt=139 + 44),
     "S20": Workload(20, 1_000, 100_000, asked=30, two_skills=0.3),
     "S50": Workload(50, 2_000, 30_000, asked=30, two_skills=0.3, prior=True),
 }
@@ -159,7 +160,9 @@ def run(work: Workload, seed: int) -> dict[str, Any]:
     figures["floor_a_rmse"] = floor(truth) if work.asked is None and not work.graded else None
     figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures["mirt_ratio"] = None if work.mirt is None else work.mirt / (scored - begun)
-    figures["girth_ratio"] = None if work.girth is None else work.girth / (scored - begun)
+    other = None if peers.missing("girth") else peers.girth(truth)
+    figures["girth"] = other
+    figures["girth_ratio"] = None if other is None else other["fit_cpu_s"] / (fitted - begun)
     return {**asdict(work), **figures}
 
 
@@ -174,7 +177,7 @@ def errors(fit: Fit, truth: Truth) -> dict[str, Any]:
         "passes": fit.iterations, "converged": fit.converged, "refused": len(fit.refused),
         "a_rmse": rms(a), "a_bias": float(a.mean()), "d_rmse": rms(d), "d_bias": float(d.mean()),
         "corr_rmse": rms(off), "corr_bias": float(off.mean()), "corr_max": float(np.abs(off).max()),
-        "z_a_sd": float((a / fit.slope_se[real]).std()),
+        "a_se_rms": rms(fit.slope_se[real]), "z_a_sd": float((a / fit.slope_se[real]).std()),
     }  # fmt: skip
 
 
@@ -206,16 +209,28 @@ def warm_up() -> None:
 
 
 def shown(name: str, f: dict[str, Any]) -> str:
-    peers = "".join(
-        f", {f[f'{peer}_ratio']:.0f}x faster than {peer}'s table" for peer in ("mirt", "girth") if f[f"{peer}_ratio"]
-    )
+    table = f", {f['mirt_ratio']:.0f}x faster than mirt's table" if f["mirt_ratio"] else ""
     least = "" if f["floor_a_rmse"] is None else f" (floor {f['floor_a_rmse']:.3f})"
     return (
         f"{name}: {f['skills']} skills, {f['items']} items, {f['people']} people: fit {f['fit_cpu_s']:.2f} s, "
-        f"{f['passes']} passes{'' if f['converged'] else ' NOT CONVERGED'}, score {f['score_cpu_s']:.2f} s{peers}\n"
-        f"    a rmse {f['a_rmse']:.3f}{least} bias {f['a_bias']:+.3f} z sd {f['z_a_sd']:.2f}; d rmse {f['d_rmse']:.3f} "
+        f"{f['passes']} passes{'' if f['converged'] else ' NOT CONVERGED'}, score {f['score_cpu_s']:.2f} s{table}\n"
+        f"    a rmse {f['a_rmse']:.3f}{least} bias {f['a_bias']:+.3f} se {f['a_se_rms']:.3f}; "
+        f"d rmse {f['d_rmse']:.3f} "
         f"bias {f['d_bias']:+.3f}; corr rmse {f['corr_rmse']:.3f} bias {f['corr_bias']:+.3f} max {f['corr_max']:.3f}; "
-        f"theta rmse {f['theta_rmse']:.3f} cover {f['coverage_95']:.3f}; peak {f['peak_mib']:.0f} MiB"
+        f"theta rmse {f['theta_rmse']:.3f} cover {f['coverage_95']:.3f}; peak {f['peak_mib']:.0f} MiB{beside(f)}"
+    )
+
+
+def beside(f: dict[str, Any]) -> str:
+    """The peer's line, if it ran."""
+    other = f["girth"]
+    if other is None:
+        return ""
+    return (
+        f"\n    girth {other['version']}, one skill at a time: fit {other['fit_cpu_s']:.2f} s "
+        f"({f['girth_ratio']:.1f}x ours), score {other['score_cpu_s']:.2f} s; a rmse {other['a_rmse']:.3f} bias "
+        f"{other['a_bias']:+.3f}; d rmse {other['d_rmse']:.3f}; corr rmse {other['corr_rmse']:.3f}; "
+        f"theta rmse {other['theta_rmse']:.3f}"
     )
 
 
@@ -226,6 +241,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(argv)
+    if peers.missing("girth"):
+        print(peers.HOW, file=sys.stderr)
     warm_up()
     results = {}
     for name in chosen.names:
