@@ -26,7 +26,8 @@ from irt.simulation import respond
 from irt.timing import simulate_minutes
 
 EVERY = 20  # questions of which one goes to the neglected, where some do
-GUARD = 0.02  # how near its limit an item is closed to some where tolls keep it off
+GUARD = 0.02  # how far below the limit tolls keep an item, as a share of it
+CLOSE = 0.004  # and how near to it the item is closed to some all the same
 LEARNERS = 800  # simulated people on whom tolls are learnt first
 
 
@@ -85,7 +86,7 @@ def study(world: World, target: float, rule: Rule, rng: np.random.Generator, bef
         is_open = every.copy()
         if rule.limit < 1:
             seen = np.full(count, so_far + person)
-            is_open = eligible(earlier + shown, seen, rule.limit, rng, GUARD if rule.tolls else SOFT)
+            is_open = eligible(earlier + shown, seen, rule.limit, rng, CLOSE if rule.tolls else SOFT)
         pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus))
         minutes[person], asked = sitting(world, person, pool, aim, is_open, neglected(shown) if rule.guests else None)
         was_asked = np.isin(np.arange(count), asked)

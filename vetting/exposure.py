@@ -20,7 +20,8 @@ from vetting.records import Json, Question, Sitting
 from vetting.scale import Scale
 
 EXPOSURE = 0.35  # no item is shown to a larger share of the people it could be shown to
-OFF = 0.9  # share of that limit at which tolls keep favourites, so that items are seldom closed
+OFF = 0.94  # share of that limit at which tolls keep favourites, so that items are seldom closed
+CLOSE = 0.04  # how near the limit an item is closed to some by lot all the same, as a share of it
 FLOOR = 0.002  # share of the people that every item should be shown to
 WINDOW = 500  # latest sittings over which shares are counted
 ROOM = 2.0  # minutes of open questions that a sitting must have to choose from, as a multiple of its budget
@@ -62,7 +63,7 @@ def closed(log: Shown, scale: Scale, aim: Json, rng: np.random.Generator) -> lis
     cannot keep its secrets.
     """
     times, could = log.shown.sum(0), log.could.sum(0)
-    is_open = eligible(times, could, EXPOSURE, rng)
+    is_open = eligible(times, could, EXPOSURE, rng, CLOSE)
     mine, minutes = looks_at(scale, wished(aim)), np.exp(scale.intensity)
     for row in np.argsort(times / np.maximum(could, 1), kind="stable"):
         if minutes[is_open & mine].sum() >= ROOM * aim["minutes"]:

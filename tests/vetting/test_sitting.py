@@ -210,19 +210,21 @@ def test_kin_and_enemies_are_never_both_asked(db, bank, kinship):
     """Of the items on algebra, every one is related to the first that would be asked."""
     skill = "math.algebra"
     those = [key for key, item in bank.items.items() if set(item.skills) == {skill}]
-    first = sitting.next_step(db, begin(db, role_form(skill)), bank, NOON).item_id
+    seats = [begin(db, role_form(skill)) for _ in range(2)]  # both begin on a fresh bank
+    first = sitting.next_step(db, seats[0], bank, NOON).item_id
     change = {"family": "sums"} if kinship == "family" else {"enemies": (first,)}
     related = {key: bank.items[key].model_copy(update=change) for key in those if key != first or kinship == "family"}
-    asked = go(db, begin(db, role_form(skill)), replace(bank, items={**bank.items, **related}))
+    asked = go(db, seats[1], replace(bank, items={**bank.items, **related}))
     assert asked[0] == first
     assert len(set(asked) & set(those)) == 1
 
 
 def test_an_enemy_named_on_one_side_only_is_an_enemy(db, bank):
     skill = "math.algebra"
-    first, second = go(db, begin(db, role_form(skill)), bank, most=2)
+    seats = [begin(db, role_form(skill)) for _ in range(2)]  # both begin on a fresh bank
+    first, second = go(db, seats[0], bank, most=2)
     one_sided = bank.items[first].model_copy(update={"enemies": (second,)})
-    asked = go(db, begin(db, role_form(skill)), replace(bank, items={**bank.items, first: one_sided}))
+    asked = go(db, seats[1], replace(bank, items={**bank.items, first: one_sided}))
     assert asked[0] == first
     assert second not in asked
 
