@@ -230,7 +230,10 @@ def words(place: tuple[int | str, ...], message: str) -> str:
     """Which queue and which field, and what is wrong with it."""
     where = [f"Queue {int(place[1]) + 1}" if place[:1] == ("queues",) and len(place) > 1 else ""]
     where += [str(part).replace("_", " ") for part in place[2 if where[0] else 0 :]]
-    return f"{', '.join(part for part in where if part)}: {message.removeprefix('Value error, ')}"
+    said = message.removeprefix("Value error, ")
+    if said.startswith("Input should be"):
+        said = f"{said.replace('Input should', 'this must')}. Maybe it was mistyped."
+    return f"{', '.join(part for part in where if part)}: {said}"
 
 
 def late(asked: ProgramForm, now: datetime) -> list[tuple[str, str]]:

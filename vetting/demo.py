@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from item_bank.load import Bank, load
-from vetting import decision, dossier, programs, rehearsal, sitting, staffing, store
+from vetting import decision, delivery, dossier, programs, rehearsal, shift, sitting, staffing, store
 from vetting import scale as scales
 from vetting.dossier import NINETY, Dossier
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm, read_form
@@ -29,6 +29,7 @@ WHO = "simulated recruiter"
 LOOP_PEOPLE = 8  # who sit once without and once with the plan's demand
 EXAMPLE_POOL = 40  # experts for whom the example program is sized
 OPEN_USES = 50  # of the link a visitor may try
+SHIFT_PEOPLE = 6  # simulated experts who work in the small running program
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Walk:
     loop_role: str
     before: float
     after: float
+    work: dict[str, int]  # where the units of the small running program stand
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,7 @@ def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Wal
         kinds=dict(Counter(item.kind for item in bank.items.values()).most_common()),
         clears=sum(one.state == "clears" for one in known), open=sum(one.state == "open" for one in known),
         below=sum(one.state == "below" for one in known), **seen, **staffed(engine, bank, seed),
+        work=working(engine, seed),
     )  # fmt: skip
 
 
@@ -160,6 +163,28 @@ def decided(db: Session, cohorts: list[Cohort], bank: Bank, rng: np.random.Gener
             week = AvailabilityForm(hours=float(rng.integers(6, 31)), pay=float(rng.integers(28, 56)), languages=["en"])
             decision.give_hours(db, person.applicant, week, now)
     return known
+
+
+RUNNING = {
+    "name": "Running work (simulated)", "about": "Simulated experts make and review these units.",
+    "queues": [{
+        "name": "Step verdicts", "kind": "process_supervision",
+        "skills": {"math.proof": 1.0, "craft.step_checking": 0.5},
+        "units": 10, "value": 200, "minutes": 30, "review_minutes": 10, "checkpoint": 10,
+        "guideline": "Number the steps. A chain is valid if every step is.",
+    }],
+}  # fmt: skip
+
+
+def working(engine: Engine, seed: int) -> dict[str, int]:
+    """A small program whose simulated experts make and judge every unit, so that its pages have something to show."""
+    now = datetime.now(UTC)
+    with store.writing(engine) as db:
+        program = programs.keep_program(db, ProgramForm.model_validate(RUNNING), now)
+        staffing.make_plan(db, program, now)
+        shift.work_through(db, program, now, np.random.default_rng(seed), people=SHIFT_PEOPLE)
+        states: dict[str, int] = delivery.report(db, program, now)["queues"][0]["states"]
+        return states
 
 
 def staffed(engine: Engine, bank: Bank, seed: int) -> Json:

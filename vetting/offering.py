@@ -45,13 +45,16 @@ class Desk:
     now: datetime
 
 
-def next_offer(db: Session, person: Applicant, now: datetime) -> Offer | None:
-    """What this expert should do now, kept as a fact the first time it is shown; None when nothing waits."""
+def next_offer(db: Session, person: Applicant, now: datetime, *, within: Program | None = None) -> Offer | None:
+    """What this expert should do now, kept as a fact the first time it is shown; None when nothing waits.
+
+    With `within`, of one program only.
+    """
     if (held := current(db, person, now)) is not None:
         return held
     if person not in programs.experts(db, only=person):
         return None
-    found = [piece for desk in desks(db, person, now) for piece in pieces(db, desk)]
+    found = [piece for desk in desks(db, person, now, within) for piece in pieces(db, desk)]
     for piece in sorted(found, key=lambda piece: piece.rank):
         unit = piece.unit or mint(db, piece.desk, piece.queue)
         if unit is not None:
@@ -68,12 +71,12 @@ def current(db: Session, person: Applicant, now: datetime) -> Offer | None:
     return next((offer for offer in recent if work.alive(offer, now)), None)
 
 
-def desks(db: Session, person: Applicant, now: datetime) -> Iterator[Desk]:
+def desks(db: Session, person: Applicant, now: datetime, within: Program | None = None) -> Iterator[Desk]:
     """The programs with a plan and queues this expert may work in; each is held against a second reader."""
     for program in db.scalars(select(Program).order_by(Program.id).with_for_update()):
         plan = programs.previous(program)
         queues = programs.queues_of(program)
-        if plan is None or not queues or "prices" not in plan.body:
+        if plan is None or not queues or "prices" not in plan.body or within not in {None, program}:
             continue
         phases = {queue.name: gate.phase(db, program, queue.name) for queue in queues}
         units = {queue.name: work.whole(program, queue.name, db, unfinished=True) for queue in queues}

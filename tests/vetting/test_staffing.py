@@ -331,3 +331,37 @@ def test_weights_of_a_queue_add_up_to_one_whatever_was_typed(db):
     assert weights.sum(axis=1) == pytest.approx(1)
     assert weights[0, scale.skills.position["math.proof"]] == pytest.approx(0.75)
     assert np.isnan(bars).all()
+
+
+# -- wishes about the whole --------------------------------------------------------------------------
+
+
+def test_hours_by_part_come_to_the_mix_that_was_asked(db, bank, pool):
+    for n in range(4):
+        expert(db, bank, MATHS, name=f"More {n}")
+    db.expire_all()
+    shares = {"baseline": 0.3, "weak areas": 0.4, "patterns": 0.3}
+    queues = [queue(part, part=part, value=value, units=300) for part, value in zip(shares, (300, 90, 60), strict=True)]
+    plain = plan(db, program(db, *queues, name="Without"))
+    form = ProgramForm.model_validate({"name": "With", "mix": shares, "queues": queues})
+    body = plan(db, programs.keep_program(db, form, NOON))
+    assert hours(plain, queue="baseline") > 0.9 * hours(plain)  # left alone, what is worth most takes all
+    for part, share in shares.items():
+        assert hours(body, queue=part) / hours(body) == pytest.approx(share, abs=0.02)
+    assert pool
+
+
+def test_a_role_gets_the_people_it_was_asked_to_have_at_least(db, bank, pool):
+    for n in range(4):
+        expert(db, bank, MATHS, name=f"More {n}")
+    db.expire_all()
+    plain = plan(db, program(db, queue(units=12), name="Without"))
+    body = plan(db, program(db, queue(units=12, least={"produce": 3, "review": 3}), name="With"))
+
+    def people(said, role):
+        return len({row["expert"] for row in said["hours"] if row["role"] == role})
+
+    assert min(people(plain, "produce"), people(plain, "review")) < 3
+    assert people(body, "produce") >= 3
+    assert people(body, "review") >= 3
+    assert pool
