@@ -22,6 +22,7 @@ from vetting import scale as scales
 from vetting.evidence import belief
 from vetting.messages import RoleForm
 from vetting.records import Appeal, Json, Question, Sitting
+from vetting.work_records import Offer
 
 router = APIRouter()
 MATTERED = 5  # answers shown as those that mattered most
@@ -115,7 +116,23 @@ def everything(db: Session, mine: Sitting, ours: House, now: datetime) -> Json:
                   for o in person.offers],
         "decisions": [{"verdict": d.verdict, "reason": d.reason, "at": d.at.isoformat()} for d in person.decisions],
         "appeals": [{"words": one.words, "at": one.at.isoformat()} for one in appeals],
+        "work": work_of(db, person.id),
     }  # fmt: skip
+
+
+def work_of(db: Session, person: int) -> list[Json]:
+    """Every piece of work that was offered to the person, and what became of it."""
+    offers = db.scalars(select(Offer).where(Offer.applicant_id == person).order_by(Offer.id))
+    return [
+        {
+            "at": one.at.isoformat(), "queue": one.unit.queue, "task": one.task, "why": one.why,
+            "taken": one.reply.taken if one.reply else None,
+            "text": one.submission.text if one.submission else None,
+            "verdict": said.verdict if (said := one.review or one.resolution) else None,
+            "because": said.because if said else None,
+        }
+        for one in offers
+    ]  # fmt: skip
 
 
 def said_about(question: Question, item: Item | None) -> Json:
