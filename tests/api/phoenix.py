@@ -44,8 +44,9 @@ class Phoenix:
 
     def end(self) -> None:
         self.kill()
+        self.parent.kill()
+        self.parent.wait()
         self.parent.stdin.close()
-        self.parent.wait(10)
         self.parent.stdout.close()
 
 
