@@ -134,13 +134,14 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--people", type=int, default=300)
     parser.add_argument("--target", type=float, default=0.5)
+    parser.add_argument("--learners", type=int, default=LEARNERS)
     parser.add_argument("--only", default="", help="rules whose name begins so")
     parser.add_argument("--spread", type=float, default=0.3, help="sd of log slopes in the bank")
     options = parser.parse_args(argv)
     rng = np.random.default_rng(7)
     world = with_spread(draw_world(options.people, rng), options.spread, rng)
     free = study(world, options.target, Rule(), rng).minutes.mean()
-    learners = others(world, LEARNERS, np.random.default_rng(8))
+    learners = others(world, options.learners, np.random.default_rng(8))
     found = {}
     for name, rule in [(name, rule) for name, rule in RULES.items() if name.startswith(options.only)]:
         before = study(learners, options.target, rule, rng) if rule.ahead else None

@@ -29,7 +29,7 @@ def test_minutes_are_compared_with_other_ways_to_ask(capsys):
 
 
 def test_security_costs_minutes(capsys):
-    exposure.main(["--people", "25", "--json"])
+    exposure.main(["--people", "25", "--learners", "25", "--json"])
 
     (found,) = json.loads(capsys.readouterr().out).values()
     assert found["closed, limit 0.20"]["times as many"] > 1
