@@ -284,4 +284,5 @@ def _unsettled(climb: _Climb) -> list[Refused]:
     told = f"{(slope < 0).sum()} of {len(slope)} slopes are negative, {(np.abs(slope) >= MAX_SLOPE - 1e-6).sum()} at "
     told += f"their limit, and the correlations' least eigenvalue is {low:.3f}"
     why = f"weakly identified: after {climb.passes} passes the estimates still move ({told}). "
-    return [Refused("fit", 0, f"{why}Maybe give a prior on items, or let items ask fewer skills.")]
+    maybe = "give a prior on items, or " if climb.prior is None else ""
+    return [Refused("fit", 0, f"{why}Maybe {maybe}let items ask fewer skills, or gather more people.")]

@@ -37,10 +37,13 @@ class ItemPrior:
     threshold: float = 0.0
     threshold_sd: float = 1.5
     estimated: bool = True
+    lkj: float = 1.0  # η of a prior det(Σ)^(η - 1) on the correlations; 1 is flat, 2 keeps skills from becoming one
 
     def __post_init__(self) -> None:
         if not (0 < self.slope_sd < np.inf and 0 < self.threshold_sd < np.inf):
             raise ValueError(f"ItemPrior: sds are {self.slope_sd} and {self.threshold_sd}, but must be above 0.")
+        if not 1 <= self.lkj < np.inf:
+            raise ValueError(f"ItemPrior: lkj is {self.lkj}, but must be 1 (flat) or more.")
         if not np.isfinite([self.log_slope, self.threshold]).all():
             raise ValueError(f"ItemPrior: means are {self.log_slope} and {self.threshold}, but must be numbers.")
 
@@ -67,6 +70,11 @@ class Priors:
     def rows(self, which: Ints) -> Priors:
         """The priors of some items."""
         return Priors(self.families, self.family[which])
+
+    @property
+    def lkj(self) -> float:
+        """The correlations are of all skills: the strongest hold that any family asks for."""
+        return max((one.lkj for one in self.families), default=1.0)
 
     def column(self, name: str) -> Floats:
         """One number of each item's prior, (I, 1)."""
@@ -213,7 +221,8 @@ def m_step(found: Statistics, at: Parameters, prior: Priors | None, rules: Rules
     gradient, curvature = prior_terms(at, prior)
     moved = items_step(found, at, gradient, curvature, rules)
     scale, shift = expansion(found, at, gradient, curvature, rules.anchored)
-    cov, mean = population_step(found, at, rules)
+    whole = found if prior is None else replace(found, cov=found.cov + 2 * (prior.lkj - 1) * np.linalg.inv(at.cov))
+    cov, mean = population_step(whole, at, rules)
     slope = moved.slope * np.where(fixed[:, None], 1.0, scale[at.skill])
     place = (moved.slope * np.where(real_slopes(at), shift[at.skill], 0.0)).sum(1)
     threshold = moved.threshold + np.where(fixed, 0.0, place)[:, None]

@@ -23,6 +23,7 @@ from vetting.posterior import Posterior, sample
 from vetting.scale import Axis, parameters
 from vetting.tables import Item, Responses, TableFaultError
 
+HELD = ItemPrior(lkj=2.0)  # what --prior holds items and correlations with
 FEWEST_PEOPLE = 50  # to fit items by likelihood alone
 
 Progress = Callable[[str, int, float], None]

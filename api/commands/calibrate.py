@@ -47,7 +47,10 @@ def fit(
     seed: Annotated[int, typer.Option(help="Which answers are kept back; where chains begin.")] = 1,
     independent: Annotated[bool, typer.Option(help="Fix all correlations of skills at 0.")] = False,
     prior: Annotated[
-        bool, typer.Option("--prior", help="Hold items near each other, as near as they are found to be.")
+        bool,
+        typer.Option(
+            "--prior", help="Hold items near each other, as near as they are found to be, and correlations off 1."
+        ),
     ] = False,
     prior_file: Annotated[
         Path | None, typer.Option(help="YAML or JSON: what is expected of items, families of them, single ones.")
@@ -88,12 +91,11 @@ def told(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
 
 
 def expected(prior: bool, file: Path | None, known: Known) -> ItemPrior | Priors | None:  # noqa: FBT001
-    from irt.mstep import ItemPrior
-    from vetting import item_priors
+    from vetting import calibrate, item_priors
 
     if file is not None:
         return item_priors.read(file, list(known))
-    return ItemPrior() if prior else None
+    return calibrate.HELD if prior else None
 
 
 def passes(known: Known, said: Said, way: Way, held_out: float, seed: int) -> ScaleFile:

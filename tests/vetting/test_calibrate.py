@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from irt import mstep as calibration
 from tests.conftest import ROOT
 from vetting import calibrate
 from vetting.tables import Item, Responses, TableFaultError, read_items, read_responses
 
 DATA = Path(os.environ.get("ASSAY_DATA", ROOT.parent / "shared" / "data"))
+HELD = calibrate.Way(prior=calibrate.HELD)
 LSAT7 = {"slopes": [0.988, 1.081, 1.706, 0.765, 0.736], "intercepts": [1.856, 0.808, 1.804, 0.486, 1.855]}
-
-
-RIDGE = "every item has a content and a process: 400 passes do not settle six skills that correlate .9"
 
 
 def responses_of(table, items, file="r.csv"):
@@ -164,18 +163,8 @@ def skills_of(folder):
     return {row[names[0]]: [row[names[1]]] for row in rows}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "columns"),
-    [
-        ("ecpe", None),
-        ("icar16", None),
-        ("timss2011_g4_aut", {"data_display", "geometry", "number"}),
-        ("timss2011_g4_aut", {"applying", "knowing", "reasoning"}),
-        pytest.param("timss2011_g4_aut", None, marks=pytest.mark.xfail(reason=RIDGE)),
-    ],
-)
-def test_correlated_skills_foretell_kept_back_answers_better_than_independent_ones(tmp_path, name, columns):
+def public(name, tmp_path, columns=None):
+    """Items and answers of a public data set, of some of its skills."""
     folder = data(name)
     asked = {
         key: [one for one in all_of_it if columns is None or one in columns]
@@ -189,8 +178,67 @@ def test_correlated_skills_foretell_kept_back_answers_better_than_independent_on
     file = next(folder.glob("responses.csv*"))
     opened = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8-sig") as lines:
-        columns = next(csv.reader(lines))
-    said = read_responses(file, items, [column for column in columns[1:] if column not in items])
-    scale = calibrate.fit(items, said, held_out=0.2)
+        names = next(csv.reader(lines))
+    return items, read_responses(file, items, [name for name in names[1:] if name not in items])
+
+
+def better_when_correlated(told):
+    return told["correlated"] > told["independent"] and told["auc_correlated"] > told["auc_independent"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("ecpe", None),
+        ("icar16", None),
+        ("timss2011_g4_aut", {"data_display", "geometry", "number"}),
+        ("timss2011_g4_aut", {"applying", "knowing", "reasoning"}),
+    ],
+)
+def test_correlated_skills_foretell_kept_back_answers_better_than_independent_ones(tmp_path, name, columns):
+    scale = calibrate.fit(*public(name, tmp_path, columns), held_out=0.2)
     assert scale.fit["converged"]
+    assert better_when_correlated(scale.held_out)
+
+
+@pytest.mark.slow
+def test_four_skills_that_are_nearly_one_settle_under_a_prior(tmp_path):
+    scale = calibrate.fit(*public("spatial_rotation_rt", tmp_path), HELD, held_out=0.2)
+    assert scale.fit["converged"]
+    assert better_when_correlated(scale.held_out)
+
+
+@pytest.mark.slow
+def test_a_design_in_which_every_item_has_a_content_and_a_process_is_said_to_be_weakly_identified(tmp_path):
+    """Slopes can be traded for correlations: there is no top to rest on, and whoever fits it is told."""
+    scale = calibrate.fit(*public("timss2011_g4_aut", tmp_path))
+    assert not scale.fit["converged"]
+    (why,) = [one.why for one in scale.refused if one.what == "fit"]
+    assert why.startswith("weakly identified")
+    assert "slopes are negative" in why
+
+
+@pytest.mark.slow
+def test_twenty_nine_takers_on_fourteen_subjects_are_refused_or_shrunk():
+    """25 questions of each subject of MMLU-Pro."""
+    folder = data("mmlu_pro_llms")
+    with gzip.open(folder / "items.csv.gz", "rt", encoding="utf-8") as lines:
+        subject = {row["item"]: row["category"] for row in csv.DictReader(lines)}
+    with (folder / "correct.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.reader(lines))[1:]
+    seen = dict.fromkeys(subject.values(), 0)
+    items, table = {}, []
+    for key, *cells in rows:
+        seen[subject[key]] += 1
+        if seen[subject[key]] <= 25:
+            items[key] = Item(key, (subject[key],), 2, 0.0)
+            table.append([float(cell) if cell else np.nan for cell in cells])
+    said = responses_of(np.array(table).T, items)
+    with pytest.raises(TableFaultError, match="29 people gave answers, but likelihood alone needs 50"):
+        calibrate.fit(items, said)
+    scale = calibrate.fit(items, said, HELD, held_out=0.2)
+    slopes = [a for item in scale.items.values() for a in item.discrimination.values()]
+    assert 0 < min(slopes) < np.median(slopes) < 3
+    assert max(slopes) < calibration.MAX_SLOPE
     assert scale.held_out["correlated"] > scale.held_out["independent"]
