@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from vetting import calls, store
+from vetting.desk import spoken
 from vetting.grading import Graded, Hearing, Judged, Panel, grade, reread, settle
 from vetting.llm import Attempt
 from vetting.prompts import Prompt
@@ -102,6 +103,13 @@ def keep(db: Session, answer: Answer, probe: Probe, found: Judged, now: datetime
         for one in found.referrals
     )
     db.flush()
+
+
+def waiting(db: Session, bank: Bank) -> list[int]:
+    """Answers to the bank's probes that no model has graded, nor sent to people, oldest first."""
+    by_people = Grade.rater.like("human:%") | Grade.rater.like("adjudicator:%")
+    seen = set(db.scalars(select(Grade.answer_id).where(~by_people))) | set(db.scalars(select(Referral.answer_id)))
+    return [answer.id for answer in spoken(db, bank) if answer.id not in seen]
 
 
 # -- read again ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands.console import DATABASE, Database, Json, notes, out, print_json, progress, write
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.grading import Panel
@@ -28,18 +28,25 @@ def add_to(app: typer.Typer) -> None:
 
 
 def grade(
-    transcripts: Annotated[Path, typer.Argument(help="JSON lines: answer, probe, turns of who and text.")],
+    transcripts: Annotated[
+        Path | None, typer.Argument(help="JSON lines: answer, probe, turns; else what waits in the database.")
+    ] = None,
     probes: Annotated[str, typer.Option(help="`bank`, or a folder of your own probes.")] = "bank",
     raters: Annotated[str, typer.Option(help="MODEL[#PROMPT] or `offline`, by commas; else ASSAY_RATERS.")] = "",
     target: Annotated[Path | None, typer.Option("--out", help="GRADES.csv; its log stands beside it.")] = None,
     budget: Annotated[float | None, typer.Option(min=0.0, help="Most that all calls may cost.")] = None,
     at_once: Annotated[int, typer.Option(min=1, max=32, help="Transcripts graded at the same time.")] = 4,
+    database: Database = DATABASE,
     as_json: Json = False,
 ) -> None:
     """Grade transcripts on every criterion of their probes: level, deciding quote and confidence of each rater.
 
-    Broken off, it goes on where it was when run again with the same --out.
+    Broken off, it goes on where it was when run again with the same --out. Without a file, interviews of the
+    database that no model has graded yet are graded there.
     """
+    if transcripts is None:
+        grade_waiting(chosen(raters, budget), database, as_json=as_json)
+        return
     from vetting import transcripts as files
     from vetting.settings import Settings
 
@@ -62,6 +69,27 @@ def grade(
     tell(found, people, target)
     if found.left:
         raise typer.Exit(1)
+
+
+def grade_waiting(by: Panel, database: str, *, as_json: bool) -> None:
+    """Grade the interviews of a database; each is on record before the next begins."""
+    from datetime import UTC, datetime
+
+    from vetting import hearings, store
+
+    engine, bank = opened(database)
+    with store.reading(engine) as db:
+        todo = hearings.waiting(db, bank)
+    told = []
+    with progress("grading", len(todo)) as step:
+        for answer in todo:
+            found = hearings.grade_kept(engine, answer, bank, by, datetime.now(UTC))
+            told.append({"answer": answer, "grades": len(found.grades), "people": len(found.referrals)})
+            step()
+    if as_json:
+        print_json(told)
+    grades, people = (sum(one[name] for one in told) for name in ("grades", "people"))
+    notes.print(f"{len(todo)} interviews, {grades} grades, {people} for people")
 
 
 def chosen(raters: str, budget: float | None) -> Panel:

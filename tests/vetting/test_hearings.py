@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import select
 
 from item_bank.load import load
-from tests.conftest import NOON
+from tests.conftest import NOON, ROOT
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.attacks.models import Seen, honest, reply
 from tests.vetting.story import WHY, begin
@@ -133,6 +135,34 @@ def test_no_transaction_is_open_while_a_model_thinks(sqlite_engine, bank):
     grades, referred, _ = facts(sqlite_engine, answer)
     assert len(grades) == len(PROBE.criteria)
     assert "meanwhile" in referred
+
+
+def test_the_command_grades_what_waits_in_the_database_once(tmp_path, bank):
+    url = f"sqlite:///{tmp_path / 'assay.db'}"
+    engine = store.connect(url)
+    store.migrate(engine)
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, NOON)
+        answer = asked_and_said(db, weak(1))
+    engine.dispose()
+    told = []
+    with serving(honest) as server:
+        command = [
+            sys.executable,
+            "-m",
+            "api.cli",
+            "grade",
+            "--raters",
+            server.named("one"),
+            "--database",
+            url,
+            "--json",
+        ]
+        for _ in range(2):
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stderr
+            told.append(json.loads(done.stdout))
+    assert told == [[{"answer": answer, "grades": len(PROBE.criteria), "people": 0}], []]
 
 
 # -- regrading -------------------------------------------------------------------------------------
