@@ -151,9 +151,9 @@ def found(quote: str, own: Sequence[str]) -> str | None:
 
     Parts on both sides of an ellipsis may stand apart, in their order. None: it does not stand there.
     """
-    parts = [
-        part for part in re.split(r"\s*(?:\.\.\.|\u2026|\[\u2026\]|\[\.\.\.\])\s*", quote.strip().strip('"')) if part
-    ]
+    bare = quote.strip()
+    bare = bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] == '"' else bare
+    parts = [part for part in re.split(r"\s*(?:\.\.\.|\u2026|\[\u2026\]|\[\.\.\.\])\s*", bare) if part]
     if not parts or (len(parts) > 1 and min(len(part.split()) for part in parts) < FEWEST_OF_A_PART):
         return None
     return next((one for text in own if (one := _in_order(parts, text)) is not None), None)

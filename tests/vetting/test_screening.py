@@ -109,7 +109,8 @@ def test_a_quote_is_found_as_it_stands(quote, stands):
 @pytest.mark.parametrize(
     "quote",
     [
-        "about 60", "how many stairs there are", "loors there ar", "floors there are ... ask how many", "I'd ... m each",
+        "about 60", "how many stairs there are", "loors there ar", "floors there are ... ask how many",
+        "I'd ... m each",
         "then 3 m each. And more", "...", "",
     ],
 )  # fmt: skip
