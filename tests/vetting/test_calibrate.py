@@ -4,13 +4,13 @@ import csv
 import gzip
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from irt import mstep as calibration
 from tests.conftest import ROOT
 from vetting import calibrate
 from vetting.tables import Item, Responses, TableFaultError, read_items, read_responses
@@ -237,8 +237,10 @@ def test_twenty_nine_takers_on_fourteen_subjects_are_refused_or_shrunk():
     said = responses_of(np.array(table).T, items)
     with pytest.raises(TableFaultError, match="29 people gave answers, but likelihood alone needs 50"):
         calibrate.fit(items, said)
+    alone = calibrate.fit(items, said, replace(HELD, independent=True))
+    slopes = [a for item in alone.items.values() for a in item.discrimination.values()]
+    assert alone.fit["converged"]
+    assert 0 < min(slopes) < max(slopes) < 4
     scale = calibrate.fit(items, said, HELD, held_out=0.2)
-    slopes = [a for item in scale.items.values() for a in item.discrimination.values()]
-    assert 0 < min(slopes) < np.median(slopes) < 3
-    assert max(slopes) < calibration.MAX_SLOPE
     assert scale.held_out["correlated"] > scale.held_out["independent"]
+    assert scale.fit["converged"] or any("weakly identified" in one.why for one in scale.refused if one.what == "fit")

@@ -117,7 +117,7 @@ def test_a_scale_made_with_other_people_says_so_and_its_items_are_not_blamed():
 def test_correlations_that_do_not_hold_are_refused():
     table, *_ = world(6, planted=False)
     said = responses_of(table, ITEMS)
-    alone = calibrate.fit(ITEMS, said, independent=True)
+    alone = calibrate.fit(ITEMS, said, calibrate.Way(independent=True))
     assert len(about(judge.judge(alone, said), "correlations")) == 3
 
 
