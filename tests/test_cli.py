@@ -176,6 +176,24 @@ def test_a_table_that_cannot_be_used_leaves_no_scale_behind(assay, tmp_path, res
     assert sorted(file.name for file in tmp_path.iterdir()) == ["i.csv", "r.csv"]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--prior-file", "p.yaml"), "p.yaml: items.i9: no such item"),
+        (("--prior-file", "none.yaml"), "none.yaml: no such file"),
+        (("--bayes", "--held-out", "0.2"), "one or the other"),
+        (("--workers", "2", "--dask", "tcp://127.0.0.1:8786"), "one or the other"),
+        (("--bayes", "--independent"), "leave --independent out"),
+    ],
+)
+def test_ways_to_fit_that_make_no_sense_leave_no_scale_behind(assay, tmp_path, words, says):
+    (tmp_path / "r.csv").write_text("person,i1,i2,i3\n" + "".join(f"p{n},{n % 2},{n % 3 > 0:d},1\n" for n in range(40)))
+    (tmp_path / "i.csv").write_text(ITEMS)
+    (tmp_path / "p.yaml").write_text("items: {i9: {slope: 1.0}}")
+    assert refused(assay("fit", "r.csv", "--items", "i.csv", "--out", "scale.json", *words), says, "Maybe")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["i.csv", "p.yaml", "r.csv"]
+
+
 @pytest.mark.parametrize("scale", [None, "", "{", "[]", '{"skills": ["s"]}'])
 def test_a_scale_that_cannot_be_read_leaves_no_scores_behind(assay, tmp_path, scale):
     (tmp_path / "r.csv").write_text("person,item,score\np,i1,1\n")

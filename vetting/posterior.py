@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,7 @@ def sample(
     """Chains from a fit on; `items` and `skills` name the fit's. Answers are numbered as in the design."""
     from irt import bayes  # noqa: PLC0415  PyMC takes seconds to load
 
+    logging.getLogger("pymc").setLevel(logging.ERROR)  # the bar and the gates say what it would
     mine = fit.answers(answers)
     refuse_large(mine, fit)
     step = None if progress is None else (lambda done: progress(done, CHAINS * (TUNE + draws)))
