@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, exists, select
 from sqlalchemy.orm import Session
 
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from vetting import calls, store
-from vetting.desk import spoken
 from vetting.grading import Graded, Hearing, Judged, Panel, grade, reread, settle
 from vetting.llm import Attempt
 from vetting.prompts import Prompt
@@ -108,8 +107,14 @@ def keep(db: Session, answer: Answer, probe: Probe, found: Judged, now: datetime
 def waiting(db: Session, bank: Bank) -> list[int]:
     """Answers to the bank's probes that no model has graded, nor sent to people, oldest first."""
     by_people = Grade.rater.like("human:%") | Grade.rater.like("adjudicator:%")
-    seen = set(db.scalars(select(Grade.answer_id).where(~by_people))) | set(db.scalars(select(Referral.answer_id)))
-    return [answer.id for answer in spoken(db, bank) if answer.id not in seen]
+    graded = exists().where(Grade.answer_id == Answer.id, ~by_people)
+    referred = exists().where(Referral.answer_id == Answer.id)
+    found = select(Answer).join(Question).where(Question.item_id.in_(list(bank.probes)), ~graded, ~referred)
+    return [
+        answer.id
+        for answer in db.scalars(found.order_by(Answer.id))
+        if bank.probes[answer.question.item_id].revision == answer.question.revision
+    ]
 
 
 # -- read again ------------------------------------------------------------------------------------

@@ -100,6 +100,7 @@ def serve(
 
     from api.app import create_app
     from api.auth import sign, staff_key
+    from api.grader import beside
     from vetting.settings import Settings
 
     if demo and not DEMO_FILE.exists():
@@ -113,7 +114,8 @@ def serve(
             f"An applicant's link:  [bold]{base}/i/{sign(settings.signing_key, 'invitation', invitation)}[/]",
             soft_wrap=True,
         )
-    uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
+    with beside(app.state.house.engine, app.state.house.bank, settings):
+        uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 
 def open_invitation(engine: object) -> int | None:

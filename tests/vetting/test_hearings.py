@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 from sqlalchemy import select
 
 from item_bank.load import load
-from tests.conftest import NOON, ROOT
+from tests.conftest import NOON, ROOT, serve
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.attacks.models import Seen, honest, reply
 from tests.vetting.story import WHY, begin
@@ -163,6 +164,34 @@ def test_the_command_grades_what_waits_in_the_database_once(tmp_path, bank):
             assert done.returncode == 0, done.stderr
             told.append(json.loads(done.stdout))
     assert told == [[{"answer": answer, "grades": len(PROBE.criteria), "people": 0}], []]
+
+
+def test_a_running_server_grades_what_waits_and_a_killed_one_goes_on(tmp_path, bank):
+    url = f"sqlite:///{tmp_path / 'assay.db'}"
+    engine = store.connect(url)
+    store.migrate(engine)
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, NOON)
+        answer = asked_and_said(db, weak(1))
+    with serving(Say(fault="time-out")) as silent:
+        killed = serve(url, ASSAY_MODELS=silent.named("one"))
+        until(lambda: silent.requests)
+        killed.kill()
+    assert facts(engine, answer) == ([], {}, [])
+    with serving(honest) as model:
+        server = serve(url, ASSAY_MODELS=model.named("one"))
+        until(lambda: facts(engine, answer)[0])
+        server.kill()
+    assert len(facts(engine, answer)[0]) == len(PROBE.criteria)
+    engine.dispose()
+
+
+def until(holds, seconds=60):
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.1)
 
 
 # -- regrading -------------------------------------------------------------------------------------

@@ -1,0 +1,65 @@
+"""Grading beside the web pages: while the server runs, interviews that wait are graded by the operator's raters.
+
+What waits is derived from the records, so a server that was killed goes on where it was; nobody waits for a model
+before a page is shown. Where many servers share a database, one of them grades (the others have no raters set).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+from sqlalchemy import Engine
+
+from item_bank.load import Bank
+from vetting import hearings, store
+from vetting.grading import Panel, panel_of
+from vetting.settings import Settings
+
+EVERY = 3.0  # seconds between two looks at what waits
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def beside(engine: Engine, bank: Bank, settings: Settings) -> Iterator[None]:
+    """Grade beside what is done meanwhile; without raters, nothing is started."""
+    by = panel_of(settings)
+    if not by.raters and not by.offline:
+        yield
+        return
+    over = Event()
+    thread = Thread(target=keep_grading, args=(engine, bank, by, over), daemon=True, name="grader")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(1)  # a model that still thinks is not waited for: the answer is on record and waits
+
+
+def keep_grading(engine: Engine, bank: Bank, by: Panel, over: Event) -> None:
+    """Look and grade until it is over; an answer that breaks the grader is left alone by this process."""
+    broken: set[int] = set()
+    while True:
+        for answer in [one for one in what_waits(engine, bank) if one not in broken]:
+            if over.is_set():
+                return
+            try:
+                hearings.grade_kept(engine, answer, bank, by, datetime.now(UTC))
+            except Exception:
+                broken.add(answer)
+                log.exception("answer %s could not be graded; it waits for people", answer)
+        if over.wait(EVERY):
+            return
+
+
+def what_waits(engine: Engine, bank: Bank) -> list[int]:
+    try:
+        with store.reading(engine) as db:
+            return hearings.waiting(db, bank)
+    except Exception:
+        log.exception("the database could not be read; another look follows")
+        return []
