@@ -127,11 +127,13 @@ def length(probe: Probe, scale: Scale) -> float:
     return opening + len(scale.probes.of(probe.id)) * follow_up
 
 
-def correlation(said: Floats, truth: Floats, rng: np.random.Generator) -> tuple[float, float, float]:
-    """With its 95 % interval over people."""
-    draws = rng.integers(0, len(said), (RESAMPLES, len(said)))
-    spread = [np.corrcoef(said[d], truth[d])[0, 1] for d in draws]
-    return float(np.corrcoef(said, truth)[0, 1]), *(float(x) for x in np.quantile(spread, [0.025, 0.975]))
+def interval(draws: Floats) -> list[float]:
+    return [float(x) for x in np.quantile(draws, [0.025, 0.975])]
+
+
+def correlations(said: Floats, truth: Floats, draws: Ints) -> Floats:
+    """With everybody (first), then over the same resamples of people for every arm."""
+    return np.array([np.corrcoef(said[d], truth[d])[0, 1] for d in [np.arange(len(said)), *draws]])
 
 
 def figures(people: int, minutes: float, seed: int, unseen: float) -> dict[str, list[float]]:
@@ -151,11 +153,17 @@ def figures(people: int, minutes: float, seed: int, unseen: float) -> dict[str, 
     }
     skill = np.array([one.theta[rows].mean() for one in everybody])
     whole = np.sqrt(1 - unseen) * skill / skill.std() + np.sqrt(unseen) * np.array([one.unseen for one in everybody])
+    draws = rng.integers(0, people, (RESAMPLES, people))
     told: dict[str, list[float]] = {}
-    for name, beliefs in seen.items():
-        said = np.array([one.mean[rows].mean() for one in beliefs])
-        told[f"{name}: skills"] = list(correlation(said, skill, rng))
-        told[f"{name}: skills and the unseen"] = list(correlation(said, whole, rng))
+    for what, truth in (("skills", skill), ("skills and the unseen", whole)):
+        found = {
+            name: correlations(np.array([one.mean[rows].mean() for one in beliefs]), truth, draws)
+            for name, beliefs in seen.items()
+        }
+        told |= {f"{name}: {what}": [float(r[0]), *interval(r[1:])] for name, r in found.items()}
+        for other in ("items alone", "fixed interview"):
+            gap = found["adaptive mix"] - found[other]
+            told[f"mix less {other}: {what}"] = [float(gap[0]), *interval(gap[1:])]
     return told
 
 
