@@ -1,0 +1,95 @@
+r"""Where a plan pays a little to learn: optimism in the objective, forecasts untouched, a cap on the hours.
+
+Who might fit a queue better than vetting could see is only found out by letting them work there. With an expert's
+ability on a queue x ~ N(m, v), their fit to it included, optimism judges a produced unit as if x were m + c √v:
+
+    hope = Φ((m + c √v - d - τ) / √(1 + v)) / Φ((m - d - τ) / √(1 + v))   ≥ 1,
+
+a factor on the worth of an accepted unit. Rates stay what is believed, so that the plan promises no unit more than is
+expected; only the choice among people leans towards those of whom more is still to be learnt. c wanes with the time
+that is left to use what is learnt, as c √(1 - t / T).
+
+What it may cost is bounded twice: at most `most` of the planned hours lie elsewhere than without it, and the plan's
+gap, held against the bound of the plain problem, is what exploring costs today.
+
+Reference: Auer, Cesa-Bianchi & Fischer (2002), Finite-time analysis of the multiarmed bandit problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr
+
+from assignment.arrays import Floats
+from assignment.plan import Plan, weigh
+from assignment.problem import Problem
+from assignment.projection import PRODUCE, Asks
+from assignment.solve import solve
+
+REACH = 0.5  # c at the start
+MOST = 0.1  # of the planned hours may go elsewhere in order to learn
+HALVINGS = 4  # of the hope, until the hours keep to that
+
+
+@dataclass(frozen=True, eq=False)
+class Explored:
+    """A plan that also learns, and how much of it does."""
+
+    plan: Plan
+    share: float  # of its hours that lie elsewhere than without exploring
+
+
+def waning(step: int, steps: int, reach: float = REACH) -> float:
+    """The reach c at one of `steps` plans, counted from 0: what is learnt last can be used least."""
+    if not 0 <= step <= steps or steps < 1 or not (np.isfinite(reach) and reach >= 0):
+        raise ValueError(
+            f"waning: step {step} of {steps} with reach {reach}, but steps count from 0 and a reach is 0 or more. "
+            "Maybe the plans of an earlier program were counted too."
+        )
+    return reach * float(np.sqrt(1.0 - step / steps))
+
+
+def hope(mean: Floats, variance: Floats, asks: Asks, reach: float) -> Floats:
+    """(E, Q) by what factor optimism lifts the worth of a unit; mean and variance of x, the fit included."""
+    spread = np.sqrt(1.0 + variance)
+    h = (mean - asks.difficulty - asks.accepted_from) / spread
+    return np.asarray(ndtr(h + reach * np.sqrt(variance) / spread) / np.maximum(ndtr(h), np.finfo(float).tiny))
+
+
+def explore(problem: Problem, lift: Floats, *, most: float = MOST, time_limit: float | None = None) -> Explored:
+    """The best plan under optimism that moves at most a share `most` of the hours; else the plain plan.
+
+    lift (E, Q) as from `hope`. Value, bound and prices speak of the plain problem: nothing in the plan is optimistic
+    but the choice of people. Promises and kept hours of the problem hold as ever.
+    """
+    _refuse_bad_lift(problem, lift, most)
+    plain = solve(problem, time_limit=time_limit)
+    extra = np.where(problem.role == PRODUCE, lift[problem.expert, problem.queue] - 1.0, 0.0)
+    if most == 0 or not extra.any():
+        return Explored(plain, 0.0)
+    for halved in range(HALVINGS):
+        quality = problem.quality * (1.0 + extra / 2**halved)
+        bold = solve(replace(problem, quality=quality), time_limit=time_limit)
+        share = float(np.maximum(bold.hours - plain.hours, 0.0).sum() / max(bold.hours.sum(), 1e-9))
+        if share <= most:
+            return Explored(_told_plainly(problem, plain, bold), share)
+    return Explored(plain, 0.0)
+
+
+def _told_plainly(problem: Problem, plain: Plan, bold: Plan) -> Plan:
+    """The hours of the bold plan, weighed by what is believed."""
+    value, objective = weigh(problem, bold.hours)
+    return replace(plain, hours=bold.hours, value=value, objective=objective, broken=bold.broken, status=bold.status)
+
+
+def _refuse_bad_lift(problem: Problem, lift: Floats, most: float) -> None:
+    shape = (problem.experts, len(problem.queues))
+    if lift.shape != shape or not (np.isfinite(lift) & (lift >= 1.0 - 1e-12)).all():
+        raise ValueError(
+            f"explore: lift is {lift.shape} and must be {shape}, finite and at least 1. "
+            "Maybe acceptances were given: see `hope`."
+        )
+    if not 0.0 <= most <= 1.0:
+        raise ValueError(f"explore: most = {most}, but it is a share of the hours. Maybe it was given in percent.")

@@ -1,0 +1,309 @@
+"""A simulated year: are sprints that can be staffed staffed within 48 hours?
+
+Sprints of one to three queues come at random, with random skills, bars, sizes and due dates. The pool changes: experts
+leave, candidates come, sit the test and are decided on; hours promised to one sprint are gone for the next. When a
+sprint comes, the product's own feasibility function (vetting.feasibility.one_future over futures drawn) says whether
+it can be done. Then it happens: experts near a bar are vetted and candidates come through with the chances that
+feasibility states, vetting finds their true skills with its error, and at 0, 24 and 48 hours the product's plan
+(vetting.scene.compose, assignment.solve) is made for what is left to do. Staffed: a plan covers every unit by its due
+date. Whoever is ready works from the first plan on.
+
+"said feasible": every queue is fully staffed in at least nine futures of ten. "possible with hindsight": a planner who
+knows everybody's true skills, and who will come through in time, could cover every unit from the first hour on; no
+vetting is that good. Intervals are Wilson's, 95 %. --through scales the true chances of coming through, which the
+engine goes on believing to be as stated.
+
+    python3 dev.py bench year [--json] [--seeds 1 2] [--days 365] [--sprints .4] [--people 150] [--through 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from scipy.stats import binomtest
+
+from assignment import explain
+from assignment.arrays import Bools, Floats, Rows, total_by
+from assignment.solve import solve
+from benchmarks.beliefs import table as told
+from irt.population import bifactor
+from vetting.feasibility import CHANCE, DRAWS, ROLE_SHARP, SHARP, SURE, Bench, one_future
+from vetting.scale import Axis
+from vetting.scene import Pool, Scene, Wishes, compose, table
+from vetting.scope import ProgramForm, QueueForm
+
+FIELDS, SKILLS_A_FIELD = 2, 6
+SKILLS = FIELDS * SKILLS_A_FIELD
+AXIS = Axis.of("skills", (f"field{k // SKILLS_A_FIELD}.skill{k % SKILLS_A_FIELD}" for k in range(SKILLS)))
+POPULATION = replace(
+    bifactor(np.full(SKILLS, 0.3), np.full(SKILLS, 0.45), [k // SKILLS_A_FIELD for k in range(SKILLS)]),
+    mean=np.full(SKILLS, 0.5),
+)
+DAY = timedelta(days=1)
+START = datetime(2027, 1, 4, 8, tzinfo=UTC)
+STAY = 300.0  # days an expert stays, in the mean
+CANDIDATES = 2.0  # that come a day
+PATIENCE = 4  # days after which a sitting is given up
+ADVANCED = 0.5  # of candidates who are decided on
+HOURS_A_UNIT = 1.0  # about, with reviews; sizes are drawn in hours
+COVERED = 1e-3  # share of a queue's units that may be left
+
+
+@dataclass(eq=False)
+class Town:
+    """Everybody there is today; row e is one person in every array."""
+
+    theta: Floats  # (E, S) true skills
+    mean: Floats  # (E, S) believed
+    cov: Floats  # (E, S, S)
+    week: Floats  # (E,) hours
+    pay: Floats  # (E,)
+    pace: Floats  # (E,)
+    kind: Rows  # (E,) 0 expert, else the day count of a running sitting, from 1
+    busy: list[tuple[datetime, Rows, Floats]]  # (until, (E,) ids, hours a week promised)
+    ids: Rows  # (E,)
+
+    def keep(self, rows: Bools) -> None:
+        for name in ("theta", "mean", "cov", "week", "pay", "pace", "kind", "ids"):
+            setattr(self, name, getattr(self, name)[rows])
+
+    def free(self, now: datetime) -> Floats:
+        """(E,) hours a week that no sprint holds."""
+        self.busy = [one for one in self.busy if one[0] > now]
+        left = self.week.copy()
+        for _, ids, rate in self.busy:
+            at = {one: row for row, one in enumerate(self.ids)}
+            for one, hours in zip(ids, rate, strict=True):
+                if one in at:
+                    left[at[one]] -= hours
+        return np.maximum(left, 0.0)
+
+
+def settle(rng: np.random.Generator, people: int) -> Town:
+    """A pool of experts who were vetted."""
+    town = Town(*newcomers(rng, people, 0), busy=[], ids=np.arange(people))
+    learn(rng, town, np.ones((people, SKILLS), dtype=bool), np.full(people, ROLE_SHARP))
+    return town
+
+
+def newcomers(rng: np.random.Generator, count: int, kind: int) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats,
+                                                                        Rows]:  # fmt: skip
+    return (
+        POPULATION.draw(count, rng), np.tile(POPULATION.mean, (count, 1)), np.tile(POPULATION.cov, (count, 1, 1)),
+        np.minimum(rng.lognormal(np.log(12.0), 0.7, count), 45.0), np.exp(rng.normal(3.6, 0.3, count)),
+        np.exp(rng.normal(0.0, 0.2, count)), np.full(count, kind),
+    )  # fmt: skip
+
+
+def learn(rng: np.random.Generator, town: Town, looked: Bools, target: Floats) -> None:
+    """Vetting sees skills (E, S) until their sds are at the target (E,); each speaks of itself only."""
+    sds = np.sqrt(np.einsum("ess->es", town.cov))
+    sharper = looked & (sds > target[:, None])
+    after = np.where(sharper, target[:, None], sds)
+    noise = 1.0 / np.maximum(after**-2.0 - sds**-2.0, 1e-12)
+    seen = town.theta + np.sqrt(noise) * rng.standard_normal(sds.shape)
+    pull = np.where(sharper, sds**2 / (sds**2 + noise), 0.0)
+    town.mean = town.mean + pull * np.where(sharper, seen - town.mean, 0.0)
+    ratio = after / sds
+    town.cov = town.cov * ratio[:, :, None] * ratio[:, None, :]
+
+
+def pass_day(rng: np.random.Generator, town: Town) -> None:
+    """Experts leave, candidates come, and those who took too long are given up."""
+    gone = (town.kind == 0) & (rng.random(len(town.kind)) < 1.0 / STAY)
+    town.kind = np.where(town.kind > 0, town.kind + 1, 0)
+    town.keep(~gone & (town.kind <= PATIENCE))
+    come = int(rng.poisson(CANDIDATES))
+    for name, rows in zip(
+        ("theta", "mean", "cov", "week", "pay", "pace", "kind"), newcomers(rng, come, 1), strict=True
+    ):
+        setattr(town, name, np.concatenate([getattr(town, name), rows]))
+    first = int(town.ids.max(initial=0)) + 1
+    town.ids = np.concatenate([town.ids, np.arange(first, first + come)])
+
+
+# -- a sprint ----------------------------------------------------------------------------------------
+
+
+def draw_sprint(rng: np.random.Generator, number: int, now: datetime) -> ProgramForm:
+    queues = []
+    for q in range(int(rng.integers(1, 4))):
+        used = int(rng.integers(FIELDS)) * SKILLS_A_FIELD + rng.choice(
+            SKILLS_A_FIELD, rng.integers(2, 4), replace=False
+        )
+        barred = used[: rng.integers(1, 3)]
+        queues.append(QueueForm(
+            name=f"queue {q}", kind=str(rng.choice(["sft", "evaluation", "preference", "process_supervision"])),
+            skills={AXIS.ids[k]: float(w) for k, w in zip(used, rng.dirichlet(np.full(len(used), 3.0)), strict=True)},
+            bars={AXIS.ids[k]: float(np.clip(rng.normal(0.6, 0.5), -2, 2)) for k in barred},
+            difficulty=float(np.clip(rng.normal(0.3, 0.5), -2, 2)), priority="must",
+            units=float(np.ceil(rng.lognormal(np.log(60.0), 1.0) / HOURS_A_UNIT)), reviews=1.0,
+            second=float(rng.choice([0.0, 0.1])), due=(now + DAY * int(rng.integers(4, 15))).date(),
+        ))  # fmt: skip
+    return ProgramForm(name=f"sprint {number}", queues=queues)
+
+
+def pool_of(town: Town, week: Floats, rows: Bools, *, true: bool = False) -> Pool:
+    sds = np.sqrt(np.einsum("ess->es", town.cov))[rows]
+    return Pool(
+        axis=Axis.of("people", map(str, town.ids[rows])), skills=AXIS,
+        means=town.theta[rows] if true else town.mean[rows], sds=np.zeros_like(sds) if true else sds,
+        pace=town.pace[rows], pace_sd=np.zeros(int(rows.sum())), week=week[rows], pay=town.pay[rows],
+        languages=(frozenset({"en"}),) * int(rows.sum()),
+        papers=(frozenset(),) * int(rows.sum()),
+    )  # fmt: skip
+
+
+def said_feasible(rng: np.random.Generator, town: Town, form: ProgramForm, now: datetime) -> bool:
+    """The verdict that a lead sees."""
+    barred = ~np.isnan(table(form.queues, AXIS)[1]).all(axis=0)
+    everybody = np.ones(len(town.ids), dtype=bool)
+    looked = np.where(town.kind[:, None] > 0, True, barred)
+    kind = np.where(town.kind > 0, "running", "expert").astype(np.str_)
+    bench = Bench(pool_of(town, town.free(now), everybody), town.cov, kind, looked)
+    chance = {name: by[2] for name, by in CHANCE.items()}
+    futures = [one_future(bench, form, now, chance, ADVANCED, rng).units for _ in range(DRAWS)]
+    asked = np.array([queue.units for queue in form.queues])
+    full = (np.array(futures) >= asked * (1 - COVERED)).mean(axis=0)
+    return bool((full >= SURE).all())
+
+
+def planned(pool: Pool, cov: Floats, form: ProgramForm, now: datetime) -> tuple[Scene, Floats, Floats]:
+    """(the scene, units that a plan leaves, hours on the arcs)."""
+    weights, _ = table(form.queues, AXIS)
+    variance = np.einsum("qs,est,qt->eq", weights, cov, weights, optimize=True)
+    setting = compose(pool, form.queues, variance, Wishes(), now)
+    plan = solve(setting.problem, time_limit=2.0)
+    return setting, explain.unmet(setting.problem, plan), plan.hours
+
+
+def arrivals(rng: np.random.Generator, town: Town, through: float) -> tuple[Bools, Bools]:
+    """(through by 24 hours, by 48) of everybody; experts' sittings, and candidates who are advanced."""
+    luck = rng.random(len(town.kind)) / max(through, 1e-9)
+    advanced = (town.kind == 0) | (rng.random(len(town.kind)) < ADVANCED)
+    expert = town.kind == 0
+    by = [np.where(expert, CHANCE["expert"][at], CHANCE["running"][at]) for at in (1, 2)]
+    return (luck < by[0]) & advanced, (luck < by[1]) & advanced
+
+
+def covers(left: Floats, form: ProgramForm) -> bool:
+    return bool((left <= COVERED * np.array([queue.units for queue in form.queues])).all())
+
+
+def staffed(rng: np.random.Generator, town: Town, form: ProgramForm, now: datetime, waves: tuple[Bools, Bools]) -> (
+    int | None
+):  # fmt: skip
+    """Hours until a plan covers the sprint; None if it takes more than 48. Who was vetted stays vetted."""
+    barred = ~np.isnan(table(form.queues, AXIS)[1]).all(axis=0)
+    rest, free, before = form, town.free(now), np.zeros(len(town.ids), dtype=bool)
+    for step, wave in enumerate((before, *waves)):
+        new = wave & ~before
+        looked = np.where(town.kind[:, None] > 0, True, barred) & new[:, None]
+        learn(rng, town, looked, np.where(town.kind > 0, ROLE_SHARP, SHARP))
+        town.kind = np.where(new, 0, town.kind)
+        before, at = before | wave, now + step * DAY
+        here = town.kind == 0
+        setting, left, hours = planned(pool_of(town, free, here), town.cov[here], rest, at)
+        if covers(left, form):
+            commit(town, setting, hours, here, rest, at)
+            return step * 24
+        rest = worked_on(rest, left, at)
+    return None
+
+
+def worked_on(form: ProgramForm, left: Floats, now: datetime) -> ProgramForm:
+    """What remains after a day of the plan's work."""
+    queues = []
+    for queue, missing in zip(form.queues, left, strict=True):
+        days = max((ends(queue) - now) / DAY, 1.0)
+        done = (queue.units - missing) / days
+        queues.append(queue.model_copy(update={"units": max(queue.units - done, 1e-6)}))
+    return form.model_copy(update={"queues": queues})
+
+
+def ends(queue: QueueForm) -> datetime:
+    if queue.due is None:
+        raise ValueError(f"queue {queue.name!r} of a sprint has no date.")
+    return datetime.combine(queue.due, datetime.max.time(), tzinfo=UTC)
+
+
+def commit(town: Town, setting: Scene, hours: Floats, here: Bools, form: ProgramForm, now: datetime) -> None:
+    """The plan's hours are gone for other sprints, queue by queue until its date."""
+    ids, problem = town.ids[here], setting.problem
+    for q, queue in enumerate(form.queues):
+        spent = total_by(problem.expert, np.where(problem.queue == q, hours, 0.0), len(ids))
+        some = spent > 1e-9
+        town.busy.append((ends(queue), ids[some], spent[some] / ((ends(queue) - now) / (7 * DAY))))
+
+
+def possible(town: Town, form: ProgramForm, now: datetime, waves: tuple[Bools, Bools]) -> bool:
+    """Whether somebody who knew everything could cover the sprint with whoever comes through."""
+    here = (town.kind == 0) | waves[1]
+    pool = pool_of(town, town.free(now), here, true=True)
+    _, left, _ = planned(pool, np.zeros_like(town.cov[here]), form, now)
+    return covers(left, form)
+
+
+# -- the year ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sprint:
+    """What was said of a sprint, what was possible, and after how many hours it was staffed."""
+
+    said: bool
+    possible: bool
+    after: int | None
+
+
+def year(seed: int, days: int, rate: float, people: int, through: float) -> list[Sprint]:
+    rng = np.random.default_rng(seed)
+    town, sprints = settle(rng, people), []
+    for day in range(days):
+        now = START + day * DAY
+        pass_day(rng, town)
+        for _ in range(int(rng.poisson(rate))):
+            form = draw_sprint(rng, len(sprints), now)
+            waves = arrivals(rng, town, through)
+            said, could = said_feasible(rng, town, form, now), possible(town, form, now, waves)
+            sprints.append(Sprint(said, could, staffed(rng, town, form, now, waves)))
+    return sprints
+
+
+def share(sprints: list[Sprint]) -> dict[str, float]:
+    hits = sum(one.after is not None for one in sprints)
+    if not sprints:
+        return {"sprints": 0.0}
+    low, high = binomtest(hits, len(sprints)).proportion_ci(method="wilson")
+    at_once = sum(one.after == 0 for one in sprints)
+    return {"sprints": len(sprints), "staffed in 48 h": hits / len(sprints), "low": float(low), "high": float(high),
+            "at once": at_once / len(sprints)}  # fmt: skip
+
+
+def summary(sprints: list[Sprint]) -> dict[str, dict[str, float]]:
+    return {
+        "all": share(sprints),
+        "said feasible": share([one for one in sprints if one.said]),
+        "possible with hindsight": share([one for one in sprints if one.possible]),
+        "not said feasible": share([one for one in sprints if not one.said]),
+    }
+
+
+def main(argv: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="bench year", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--sprints", type=float, default=0.4, help="a day, in the mean")
+    parser.add_argument("--people", type=int, default=150)
+    parser.add_argument("--through", type=float, default=1.0, help="factor on the true chances of coming through")
+    wish = parser.parse_args(argv)
+    done = [
+        one for seed in wish.seeds for one in year(seed, wish.days, wish.sprints, wish.people, wish.through)
+    ]  # fmt: skip
+    found = {f"{wish.days} days, seeds {wish.seeds}": summary(done)}
+    print(json.dumps(found, indent=1) if wish.json else told(found))
