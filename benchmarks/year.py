@@ -262,7 +262,8 @@ class Sprint:
 
 def year(seed: int, days: int, rate: float, people: int, through: float) -> list[Sprint]:
     rng = np.random.default_rng(seed)
-    town, sprints = settle(rng, people), []
+    town = settle(rng, people)
+    sprints: list[Sprint] = []
     for day in range(days):
         now = START + day * DAY
         pass_day(rng, town)
