@@ -18,7 +18,7 @@ from api import views
 from api.auth import is_staff_key, sign
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, page_of, said_of, text_of
-from vetting import decision, dossier, sitting
+from vetting import calls, decision, dossier, sitting
 from vetting import scale as scales
 from vetting.dossier import CLEARS, Dossier
 from vetting.evidence import WHOLE
@@ -289,6 +289,7 @@ def evidence(
         "back_url": f"/recruiter/roles/{role.id}/people/{person}",
         "name": shown_name(said.question.sitting.applicant),
         **(views.talk(said, probe, ours.bank) if probe else views.answer(said, ours.bank.items.get(key), ours.bank)),
+        "bill": calls.bill(db, said.question.sitting_id) if probe else None,
     }
     return page(request, "recruiter/answer.html", context)
 

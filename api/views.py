@@ -12,7 +12,7 @@ from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
-from vetting.records import Answer, Decision, Json, Question, Turn
+from vetting.records import Answer, Decision, Grade, Json, Question, Turn
 
 
 @dataclass(frozen=True)
@@ -171,10 +171,15 @@ def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
         "title": probe.title, "kind": "probe", "stem": probe.opening, "explanation": probe.explanation, "said": [],
         "turns": transcript(said.question)[1:],
         "grades": [
-            (f"{grade.rater} on {probe.criterion(grade.criterion).title}", grade.level, grade.because, grade.at)
+            (f"{grade.rater} on {probe.criterion(grade.criterion).title}", grade.level, reason(grade), grade.at)
             for grade in said.grades
         ],
     }  # fmt: skip
+
+
+def reason(grade: Grade) -> str:
+    """Why a level was given: the rater's words, and the applicant's that decided it."""
+    return " ".join(part for part in (grade.because, f"“{grade.quote}”" if grade.quote else "") if part)
 
 
 def purposes(why: Json) -> list[str]:

@@ -43,8 +43,9 @@ class Bill:
     unpriced: int  # calls whose price is not
 
     def __str__(self) -> str:
-        also = f" and {self.unpriced} calls of unknown price" if self.unpriced else ""
-        return f"{self.calls} calls, {self.seconds:.1f} s, {self.cost:.4f}{also}"
+        faults = f" ({self.faults} failed)" if self.faults else ""
+        also = f", {self.unpriced} of them of unknown price" if self.unpriced else ""
+        return f"{self.calls} call{'s' * (self.calls != 1)}{faults}, {self.seconds:.1f} s, cost {self.cost:.4f}{also}"
 
 
 def bill(db: Session, sitting_id: int) -> Bill:

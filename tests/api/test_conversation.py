@@ -6,9 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from tests.api.front import fields, hidden, running, text
+from tests.conftest import NOON
 from tests.vetting.story import role_form
-from vetting import store
-from vetting.records import Answer, Claim, Question, Turn
+from vetting import calls, store
+from vetting.llm import Attempt
+from vetting.prompts import Prompt
+from vetting.records import Answer, Claim, Grade, Question, Turn
 
 SKILLS = ("computing.python", "computing.algorithms")
 TALK = role_form(*SKILLS, minutes=30, interview_minutes=29.9)
@@ -111,6 +114,24 @@ def test_staff_read_the_transcript_behind_an_answer(front, visitor):
     assert shown.status_code == 200
     assert "I begin with the smallest case." in shown.text
     assert "waits for its grades" in text(shown.text)
+
+
+def test_staff_read_the_quote_that_decided_and_what_the_models_took(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    send(visitor, mine, page, "I begin with the smallest case.", act="done")
+    with store.writing(front.house.engine) as db:
+        answer = db.scalars(select(Answer).where(Answer.question_id == int(number))).one()
+        seat, probe = answer.question.sitting, front.house.bank.probes[answer.question.item_id]
+        attempt = Attempt(Prompt("grade", "x"), "openai/one", "", [], "{}", 2.5, 10, 10, 0.0125, "")
+        calls.keep(db, [attempt], purpose="grade", now=NOON, sitting_id=seat.id, answer_id=answer.id)
+        criterion = probe.criteria[0].id
+        answer.grades.append(Grade(at=NOON, rater="model:x@1", criterion=criterion, level=1, quote="the smallest case"))
+        url = f"/recruiter/roles/{seat.invitation.role_id}/people/{seat.applicant_id}/answers/{answer.id}"
+    with front.staff() as staff:
+        shown = text(staff.get(url).text)
+    assert "“the smallest case”" in shown
+    assert "1 call, 2.5 s, cost 0.0125" in shown
 
 
 def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
