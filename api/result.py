@@ -16,7 +16,7 @@ from api import views
 from api.deps import DB, House, Now, Ours, page
 from api.forms import Form, said_of, text_of
 from api.links import Mine
-from item_bank.schema import Item
+from item_bank.load import Bank
 from vetting import decision, dossier, sitting
 from vetting import scale as scales
 from vetting.evidence import belief
@@ -100,7 +100,7 @@ def everything(db: Session, mine: Sitting, ours: House, now: datetime) -> Json:
             {
                 "role": one.invitation.role.name, "began": one.at.isoformat(), "consent": one.consent,
                 "extra_time": one.extra_time, "ended": one.ending.reason if one.ending else None,
-                "questions": [said_about(asked, ours.bank.items.get(asked.item_id)) for asked in one.questions],
+                "questions": [said_about(asked, ours.bank) for asked in one.questions],
             }
             for one in person.sittings
         ],
@@ -115,6 +115,10 @@ def everything(db: Session, mine: Sitting, ours: House, now: datetime) -> Json:
         "hours": [{"week": o.hours, "pay": o.pay, "languages": o.languages, "at": o.at.isoformat()}
                   for o in person.offers],
         "decisions": [{"verdict": d.verdict, "reason": d.reason, "at": d.at.isoformat()} for d in person.decisions],
+        "experience": [
+            {"by": one.by, "text": one.text, "claims": one.fields.get("claims", []), "at": one.at.isoformat()}
+            for one in person.resumes
+        ],
         "appeals": [{"words": one.words, "at": one.at.isoformat()} for one in appeals],
         "work": work_of(db, person.id),
     }  # fmt: skip
@@ -135,13 +139,16 @@ def work_of(db: Session, person: int) -> list[Json]:
     ]  # fmt: skip
 
 
-def said_about(question: Question, item: Item | None) -> Json:
-    said = question.answer
+def said_about(question: Question, bank: Bank) -> Json:
+    said, item = question.answer, bank.items.get(question.item_id) or bank.probes.get(question.item_id)
     return {
         "asked": question.at.isoformat(), "title": (item.title if item else question.item_id) if said else None,
         "why": question.why["skills"], "answer": said.response if said else None,
         "seconds": said.seconds if said else None,
-        "grades": [{"rater": grade.rater, "level": grade.level} for grade in said.grades] if said else [],
+        "conversation": [{"who": turn.who, "text": turn.text, "at": turn.at.isoformat()} for turn in question.turns],
+        "grades": [
+            {"rater": grade.rater, "criterion": grade.criterion, "level": grade.level} for grade in said.grades
+        ] if said else [],
     }  # fmt: skip
 
 

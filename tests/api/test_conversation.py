@@ -65,6 +65,10 @@ def test_a_whole_interview_keeps_what_was_asked_and_said_and_then_goes_on(front,
     assert [row.text for row in kept if row.who == "says"] == said
     assert next(row.text for row in kept if row.who == "asks") == probe.opening
     assert front.facts(select(Answer.id).where(Answer.question_id == int(number)))
+    mine_to_keep = visitor.get(f"{mine}/data.json").json()["sittings"][0]["questions"]
+    talked = next(one for one in mine_to_keep if one["conversation"])
+    assert [turn["text"] for turn in talked["conversation"] if turn["who"] == "says"] == said
+    assert talked["title"] == probe.title
     assert page.status_code == 200
 
 
