@@ -120,10 +120,16 @@ def plan(
     time_limit: Annotated[
         float, typer.Option(min=0.1, help="Seconds; the best plan so far and its gap are kept.")
     ] = 20,
+    dask: Annotated[
+        str | None, typer.Option(help="Scheduler tcp://…: a folder of Parquet files is planned where its workers are.")
+    ] = None,
     database: Database = DATABASE,
     as_json: Json = False,
 ) -> None:
     """Staff a program: who works where and why, what is short, whom to vet next. From the database, or from files."""
+    if experts is not None and (dask is not None or experts.is_dir()):
+        from_parts(experts, queues, target, dask, previous=previous, as_json=as_json)
+        return
     if experts is not None or queues is not None:
         from_files(experts, queues, previous, target, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json)
         return
@@ -162,6 +168,29 @@ def from_files(
     else:
         tell(account, {})
         out.print(f"written to {target}")
+
+
+def from_parts(
+    experts: Path, queues: Path | None, target: Path | None, dask: str | None, *, previous: Path | None, as_json: bool
+) -> None:
+    if queues is None or target is None:
+        raise ValueError("A plan from files needs --experts, --queues and --out.")
+    if previous is not None:
+        raise ValueError("--previous is for a pool in one file. Maybe join the partitions, or leave it out.")
+    from vetting import plan_parts
+    from vetting.messages import read_form
+    from vetting.scope import ProgramForm
+
+    form = read_form(queues, ProgramForm)
+    found, ids = plan_parts.plan_parts(experts, form, datetime.now(UTC), dask)
+    write(target, plan_parts.as_table(found, ids, form))
+    body = plan_parts.account(found, form)
+    if as_json:
+        print_json(body)
+        return
+    proof = f"proven within {100 * body['gap']:.4f} % of the best possible ({body['status']})"
+    out.print(f"plan worth [bold]{body['value']:,.0f}[/], {proof}, after {body['rounds']} rounds")
+    out.print(f"written to {target}")
 
 
 def program_named(db: Session, name: str) -> Program:
