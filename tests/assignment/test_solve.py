@@ -28,6 +28,17 @@ def test_the_plan_is_worth_what_the_best_plan_of_single_units_is_worth(seed):
     assert plan.gap < 1e-6
 
 
+@pytest.mark.slow
+def test_a_thousand_small_plans_match_the_count_of_units_and_break_no_rule():
+    for seed in range(1000, 2000):
+        rng = np.random.default_rng(seed)
+        problem = small_problem(rng, 3 + seed % 2, 1 + seed % 3, 1 + seed % 2, keep=0.75, several=True)
+        plan = solve(problem)
+
+        assert plan.value == pytest.approx(best_value_by_units(problem), rel=1e-9, abs=1e-7), seed
+        assert list(violations(problem, plan.hours)) == [], seed
+
+
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(1, 3), st.booleans())
 def test_no_plan_breaks_a_rule_and_none_is_above_its_bound(seed, dates, pins):
