@@ -294,5 +294,7 @@ def way_out(asked: float, supply: Sequence[Json], held: str, shut: Sequence[str]
         return "Maybe raise the budget: people are there, money is not."
     if held == "pay":
         return "Maybe raise the value or the priority: a unit costs more than it is worth."
-    share = max(later, 1e-9) / asked
-    return f"Maybe ask for {later:,.0f} units, give {1 / share:.1f} times the time, or invite people who may {held}."
+    if later < 0.5:
+        return f"Maybe invite {LACK[held] or LACK['produce']}, or lower a bar: nobody is in reach."
+    more = asked / later
+    return f"Maybe ask for {later:,.0f} units, give {more:.1f} times the time, or invite {LACK[held] or 'more people'}."
