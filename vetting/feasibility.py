@@ -256,6 +256,12 @@ LACK = {"produce": "people who may make units", "review": "independent reviewers
         "budget": "money", "pay": "value above what a unit costs", "": ""}  # fmt: skip
 
 
+MONEY = {
+    "budget": "Maybe raise the budget: people are there, money is not.",
+    "pay": "Maybe raise the value or the priority: a unit costs more than it is worth.",
+}
+
+
 def queue_view(form: ProgramForm, q: int, futures: Sequence[Sequence[Future]]) -> Json:
     queue = form.queues[q]
     supply = [supply_at(hours, queue.units, q, drawn) for hours, drawn in zip(HORIZONS, futures, strict=True)]
@@ -290,10 +296,8 @@ def way_out(asked: float, supply: Sequence[Json], held: str, shut: Sequence[str]
     now, later = supply[0]["units"], supply[-1]["units"]
     if later > now + 0.05 * asked:
         return f"Maybe vet the people who wait: in 48 hours {later:,.0f} instead of {now:,.0f} units are in reach."
-    if held == "budget":
-        return "Maybe raise the budget: people are there, money is not."
-    if held == "pay":
-        return "Maybe raise the value or the priority: a unit costs more than it is worth."
+    if held in MONEY:
+        return MONEY[held]
     if later < 0.5:
         return f"Maybe invite {LACK[held] or LACK['produce']}, or lower a bar: nobody is in reach."
     more = asked / later
