@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -99,8 +100,10 @@ def spoken(
         yield from pieces
     except llm.ModelFaultError as wrong:
         fault = wrong.fault
-    finally:
-        keep_wording(ours, token, "".join(whole).strip(), fault, attempts)
+    except GeneratorExit:  # the reader left: whoever ends this must not wait for the database
+        Thread(target=keep_wording, args=(ours, token, "", "left", attempts), daemon=True).start()
+        raise
+    keep_wording(ours, token, "".join(whole).strip(), fault, attempts)
 
 
 def keep_wording(ours: House, token: str, text: str, fault: str, attempts: list[llm.Attempt]) -> None:
