@@ -8,7 +8,21 @@ import traceback
 import typer
 from rich.console import Console
 
-from api.commands import agreement, bank, calibrate, grade, judge, panel, raters, replay, run, staffing, take, vetting
+from api.commands import (
+    agreement,
+    bank,
+    calibrate,
+    grade,
+    judge,
+    link,
+    panel,
+    raters,
+    replay,
+    run,
+    staffing,
+    take,
+    vetting,
+)
 
 app = typer.Typer(
     name="assay",
@@ -18,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for group in (run, take, vetting, staffing, calibrate, judge, replay, grade, raters, panel, agreement):
+for group in (run, take, vetting, staffing, calibrate, judge, link, replay, grade, raters, panel, agreement):
     group.add_to(app)
 app.add_typer(bank.app, name="bank")
 app.add_typer(vetting.roles, name="role")
