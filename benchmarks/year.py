@@ -1,17 +1,18 @@
 """A simulated year: are sprints that can be staffed staffed within 48 hours?
 
 Sprints of one to three queues come at random, with random skills, bars, sizes and due dates. The pool changes: experts
-leave, candidates come, sit the test and are decided on; hours promised to one sprint are gone for the next. When a
-sprint comes, the product's own feasibility function (vetting.feasibility.one_future over futures drawn) says whether
-it can be done. Then it happens: experts near a bar are vetted and candidates come through with the chances that
-feasibility states, vetting finds their true skills with its error, and at 0, 24 and 48 hours the product's plan
-(vetting.scene.compose, assignment.solve) is made for what is left to do. Staffed: a plan covers every unit by its due
-date. Whoever is ready works from the first plan on.
+leave, candidates come, sit a test on half of the skills and are decided on; hours promised to one sprint are gone for
+the next. When a sprint comes, the product's own feasibility function (vetting.feasibility.one_future over futures
+drawn) says whether it can be done. Then it happens: experts near a bar are vetted and candidates come through with the
+chances that feasibility states, vetting finds their true skills with its error, and at 0, 24 and 48 hours the
+product's plan (vetting.scene.compose, assignment.solve) is made for what is left to do. Staffed: a plan covers every
+unit by its due date. Whoever is ready works from the first plan on.
 
-"said feasible": every queue is fully staffed in at least nine futures of ten. "possible with hindsight": a planner who
-knows everybody's true skills, and who will come through in time, could cover every unit from the first hour on; no
-vetting is that good. Intervals are Wilson's, 95 %. --through scales the true chances of coming through, which the
-engine goes on believing to be as stated.
+"said feasible": every queue is fully staffed in at least nine futures of ten. "in reach": a plan would cover every
+unit if all that these 48 hours of vetting find were known in the first of them; what vetting and pool allow. "possible
+to the all-knowing": the same with everybody's true skills in place of what vetting finds; no vetting is that good.
+Intervals are Wilson's, 95 %. --through scales the true chances of coming through, which the engine goes on believing
+to be as stated.
 
     python3 dev.py bench year [--json] [--seeds 1 2] [--days 365] [--sprints .4] [--people 150] [--through 1]
 """
@@ -22,6 +23,7 @@ import argparse
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -50,6 +52,8 @@ CANDIDATES = 2.0  # that come a day
 PATIENCE = 4  # days after which a sitting is given up
 ADVANCED = 0.5  # of candidates who are decided on
 HOURS_A_UNIT = 1.0  # about, with reviews; sizes are drawn in hours
+ASKED = 0.5  # of the skills that a first test looks at
+COLUMNS = ("theta", "mean", "cov", "week", "pay", "pace", "role", "kind")  # of a town, in the order of `newcomers`
 COVERED = 1e-3  # share of a queue's units that may be left
 
 
@@ -63,12 +67,13 @@ class Town:
     week: Floats  # (E,) hours
     pay: Floats  # (E,)
     pace: Floats  # (E,)
+    role: Bools  # (E, S) skills that their first test looked at
     kind: Rows  # (E,) 0 expert, else the day count of a running sitting, from 1
     busy: list[tuple[datetime, Rows, Floats]]  # (until, (E,) ids, hours a week promised)
     ids: Rows  # (E,)
 
     def keep(self, rows: Bools) -> None:
-        for name in ("theta", "mean", "cov", "week", "pay", "pace", "kind", "ids"):
+        for name in (*COLUMNS, "ids"):
             setattr(self, name, getattr(self, name)[rows])
 
     def free(self, now: datetime) -> Floats:
@@ -85,27 +90,28 @@ class Town:
 
 def settle(rng: np.random.Generator, people: int) -> Town:
     """A pool of experts who were vetted."""
-    town = Town(*newcomers(rng, people, 0), busy=[], ids=np.arange(people))
-    learn(rng, town, np.ones((people, SKILLS), dtype=bool), np.full(people, ROLE_SHARP))
+    drawn: dict[str, Any] = dict(zip(COLUMNS, newcomers(rng, people, 0), strict=True))
+    town = Town(**drawn, busy=[], ids=np.arange(people))
+    learn(rng.standard_normal(town.theta.shape), town, town.role, np.full(people, ROLE_SHARP))
     return town
 
 
-def newcomers(rng: np.random.Generator, count: int, kind: int) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats,
-                                                                        Rows]:  # fmt: skip
+def newcomers(rng: np.random.Generator, count: int, kind: int) -> tuple[Any, ...]:
+    """COLUMNS of people of whom nothing is known yet."""
     return (
         POPULATION.draw(count, rng), np.tile(POPULATION.mean, (count, 1)), np.tile(POPULATION.cov, (count, 1, 1)),
         np.minimum(rng.lognormal(np.log(12.0), 0.7, count), 45.0), np.exp(rng.normal(3.6, 0.3, count)),
-        np.exp(rng.normal(0.0, 0.2, count)), np.full(count, kind),
+        np.exp(rng.normal(0.0, 0.2, count)), rng.random((count, SKILLS)) < ASKED, np.full(count, kind),
     )  # fmt: skip
 
 
-def learn(rng: np.random.Generator, town: Town, looked: Bools, target: Floats) -> None:
-    """Vetting sees skills (E, S) until their sds are at the target (E,); each speaks of itself only."""
+def learn(luck: Floats, town: Town, looked: Bools, target: Floats) -> None:
+    """Vetting sees skills (E, S) until their sds are at the target (E,), with errors `luck` (E, S) in their sds."""
     sds = np.sqrt(np.einsum("ess->es", town.cov))
     sharper = looked & (sds > target[:, None])
     after = np.where(sharper, target[:, None], sds)
     noise = 1.0 / np.maximum(after**-2.0 - sds**-2.0, 1e-12)
-    seen = town.theta + np.sqrt(noise) * rng.standard_normal(sds.shape)
+    seen = town.theta + np.sqrt(noise) * luck
     pull = np.where(sharper, sds**2 / (sds**2 + noise), 0.0)
     town.mean = town.mean + pull * np.where(sharper, seen - town.mean, 0.0)
     ratio = after / sds
@@ -118,9 +124,7 @@ def pass_day(rng: np.random.Generator, town: Town) -> None:
     town.kind = np.where(town.kind > 0, town.kind + 1, 0)
     town.keep(~gone & (town.kind <= PATIENCE))
     come = int(rng.poisson(CANDIDATES))
-    for name, rows in zip(
-        ("theta", "mean", "cov", "week", "pay", "pace", "kind"), newcomers(rng, come, 1), strict=True
-    ):
+    for name, rows in zip(COLUMNS, newcomers(rng, come, 1), strict=True):
         setattr(town, name, np.concatenate([getattr(town, name), rows]))
     first = int(town.ids.max(initial=0)) + 1
     town.ids = np.concatenate([town.ids, np.arange(first, first + come)])
@@ -162,7 +166,7 @@ def said_feasible(rng: np.random.Generator, town: Town, form: ProgramForm, now: 
     """The verdict that a lead sees."""
     barred = ~np.isnan(table(form.queues, AXIS)[1]).all(axis=0)
     everybody = np.ones(len(town.ids), dtype=bool)
-    looked = np.where(town.kind[:, None] > 0, True, barred)
+    looked = np.where(town.kind[:, None] > 0, town.role, barred)
     kind = np.where(town.kind > 0, "running", "expert").astype(np.str_)
     bench = Bench(pool_of(town, town.free(now), everybody), town.cov, kind, looked)
     chance = {name: by[2] for name, by in CHANCE.items()}
@@ -181,34 +185,44 @@ def planned(pool: Pool, cov: Floats, form: ProgramForm, now: datetime) -> tuple[
     return setting, explain.unmet(setting.problem, plan), plan.hours
 
 
-def arrivals(rng: np.random.Generator, town: Town, through: float) -> tuple[Bools, Bools]:
-    """(through by 24 hours, by 48) of everybody; experts' sittings, and candidates who are advanced."""
-    luck = rng.random(len(town.kind)) / max(through, 1e-9)
-    advanced = (town.kind == 0) | (rng.random(len(town.kind)) < ADVANCED)
+@dataclass(frozen=True, eq=False)
+class Fate:
+    """What the next 48 hours hold: who comes through by when, and the errors that their vetting makes."""
+
+    waves: tuple[Bools, Bools]  # (E,) through by 24 hours, by 48
+    luck: Floats  # (E, S)
+
+
+def draw_fate(rng: np.random.Generator, town: Town, through: float) -> Fate:
+    """Experts' sittings, and candidates who are advanced."""
+    when = rng.random(len(town.kind)) / max(through, 1e-9)
     expert = town.kind == 0
+    advanced = expert | (rng.random(len(town.kind)) < ADVANCED)
     by = [np.where(expert, CHANCE["expert"][at], CHANCE["running"][at]) for at in (1, 2)]
-    return (luck < by[0]) & advanced, (luck < by[1]) & advanced
+    return Fate(((when < by[0]) & advanced, (when < by[1]) & advanced), rng.standard_normal(town.theta.shape))
+
+
+def vet(town: Town, form: ProgramForm, fate: Fate, new: Bools) -> None:
+    """Those who come through are experts now, and the skills that were looked at are known."""
+    barred = ~np.isnan(table(form.queues, AXIS)[1]).all(axis=0)
+    looked = np.where(town.kind[:, None] > 0, town.role, barred) & new[:, None]
+    learn(fate.luck, town, looked, np.where(town.kind > 0, ROLE_SHARP, SHARP))
+    town.kind = np.where(new, 0, town.kind)
 
 
 def covers(left: Floats, form: ProgramForm) -> bool:
     return bool((left <= COVERED * np.array([queue.units for queue in form.queues])).all())
 
 
-def staffed(rng: np.random.Generator, town: Town, form: ProgramForm, now: datetime, waves: tuple[Bools, Bools]) -> (
-    int | None
-):  # fmt: skip
+def staffed(town: Town, form: ProgramForm, now: datetime, fate: Fate) -> int | None:
     """Hours until a plan covers the sprint; None if it takes more than 48. Who was vetted stays vetted."""
-    barred = ~np.isnan(table(form.queues, AXIS)[1]).all(axis=0)
     rest, free, before = form, town.free(now), np.zeros(len(town.ids), dtype=bool)
-    for step, wave in enumerate((before, *waves)):
-        new = wave & ~before
-        looked = np.where(town.kind[:, None] > 0, True, barred) & new[:, None]
-        learn(rng, town, looked, np.where(town.kind > 0, ROLE_SHARP, SHARP))
-        town.kind = np.where(new, 0, town.kind)
+    for step, wave in enumerate((before, *fate.waves)):
+        vet(town, form, fate, wave & ~before)
         before, at = before | wave, now + step * DAY
         here = town.kind == 0
         setting, left, hours = planned(pool_of(town, free, here), town.cov[here], rest, at)
-        if covers(left, form):
+        if covers(left, rest):
             commit(town, setting, hours, here, rest, at)
             return step * 24
         rest = worked_on(rest, left, at)
@@ -240,12 +254,19 @@ def commit(town: Town, setting: Scene, hours: Floats, here: Bools, form: Program
         town.busy.append((ends(queue), ids[some], spent[some] / ((ends(queue) - now) / (7 * DAY))))
 
 
-def possible(town: Town, form: ProgramForm, now: datetime, waves: tuple[Bools, Bools]) -> bool:
-    """Whether somebody who knew everything could cover the sprint with whoever comes through."""
-    here = (town.kind == 0) | waves[1]
+def in_reach(town: Town, form: ProgramForm, now: datetime, fate: Fate) -> bool:
+    """Whether a plan would cover the sprint if all that 48 hours of vetting find were known in the first hour."""
+    later = replace(town)
+    vet(later, form, fate, fate.waves[1])
+    here = later.kind == 0
+    return covers(planned(pool_of(later, town.free(now), here), later.cov[here], form, now)[1], form)
+
+
+def possible(town: Town, form: ProgramForm, now: datetime, fate: Fate) -> bool:
+    """Whether somebody who knew everybody's true skills could cover the sprint with whoever comes through."""
+    here = (town.kind == 0) | fate.waves[1]
     pool = pool_of(town, town.free(now), here, true=True)
-    _, left, _ = planned(pool, np.zeros_like(town.cov[here]), form, now)
-    return covers(left, form)
+    return covers(planned(pool, np.zeros_like(town.cov[here]), form, now)[1], form)
 
 
 # -- the year ------------------------------------------------------------------------------------------
@@ -256,6 +277,7 @@ class Sprint:
     """What was said of a sprint, what was possible, and after how many hours it was staffed."""
 
     said: bool
+    in_reach: bool
     possible: bool
     after: int | None
 
@@ -269,9 +291,13 @@ def year(seed: int, days: int, rate: float, people: int, through: float) -> list
         pass_day(rng, town)
         for _ in range(int(rng.poisson(rate))):
             form = draw_sprint(rng, len(sprints), now)
-            waves = arrivals(rng, town, through)
-            said, could = said_feasible(rng, town, form, now), possible(town, form, now, waves)
-            sprints.append(Sprint(said, could, staffed(rng, town, form, now, waves)))
+            fate = draw_fate(rng, town, through)
+            views = (
+                said_feasible(rng, town, form, now),
+                in_reach(town, form, now, fate),
+                possible(town, form, now, fate),
+            )
+            sprints.append(Sprint(*views, staffed(town, form, now, fate)))
     return sprints
 
 
@@ -289,7 +315,8 @@ def summary(sprints: list[Sprint]) -> dict[str, dict[str, float]]:
     return {
         "all": share(sprints),
         "said feasible": share([one for one in sprints if one.said]),
-        "possible with hindsight": share([one for one in sprints if one.possible]),
+        "in reach": share([one for one in sprints if one.in_reach]),
+        "possible to the all-knowing": share([one for one in sprints if one.possible]),
         "not said feasible": share([one for one in sprints if not one.said]),
     }
 

@@ -55,9 +55,9 @@ def test_hours_promised_to_a_sprint_are_gone_until_its_date():
 
 
 def test_vetting_leaves_the_doubt_it_is_said_to_leave():
-    """After vetting the error of the mean has the sd that the belief states: 400 people x 12 skills."""
+    """After vetting the error of the mean has the sd that the belief states: 400 people x half of 12 skills."""
     town = year.settle(np.random.default_rng(2), 400)
-    sds = np.sqrt(np.einsum("ess->es", town.cov))
-    error = (town.mean - town.theta) / sds
+    sds = np.sqrt(np.einsum("ess->es", town.cov))[town.role]
+    error = (town.mean - town.theta)[town.role] / sds
     assert sds == pytest.approx(np.full(sds.shape, year.ROLE_SHARP))
     assert error.std() == pytest.approx(1.0, abs=0.1)
