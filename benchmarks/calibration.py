@@ -241,8 +241,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(argv)
-    if peers.missing("girth"):
-        print(peers.HOW, file=sys.stderr)
+    if words := peers.how("girth"):
+        print(words, file=sys.stderr)
     warm_up()
     results = {}
     for name in chosen.names:

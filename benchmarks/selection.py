@@ -4,21 +4,31 @@ One thread, CPU time; 100 skills (or --skills), items on one to two of them, 3 %
 questions with some interviews. Beliefs are those of sittings, from the first question on, every skill wanted.
 The exact best is found by integrating every item and counting the hinge's fall over every skill.
 
-    python3 dev.py bench selection [--json] [--skills 100] [--repeats 300]
+Then whole adaptive steps, ability from all answers so far and the choice of the next item, beside catsim and
+adaptivetesting where they are installed: one skill, two-level items with guessing, twenty questions; the same items,
+the same people, and the same answer of a person to an item for all.
+
+    python3 dev.py bench selection [--json] [--skills 100] [--repeats 300] [--only steps] [--people 100] [--long 10]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.beliefs import table
 from irt.belief import Belief, answers, solve, update
-from irt.model import Floats, Ints
-from irt.population import bifactor
+from irt.model import Floats, Ints, Items
+from irt.population import Population, bifactor
 from irt.selection import Aim, Objective, Pool, Told, scan
 from irt.simulation import random_items, respond
 from irt.verdict import Knowledge, Verdicts
@@ -30,7 +40,23 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--skills", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=300)
+    parser.add_argument("--only", choices=("choices", "steps"))
+    parser.add_argument("--people", type=int, default=100, help="who sit each bank of the adaptive steps")
+    parser.add_argument("--long", type=int, default=10, help="of those, who sit half-second steps of adaptivetesting")
     options = parser.parse_args(argv)
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    if options.only != "steps":
+        found |= choices(options)
+    if options.only != "choices":
+        if words := peers.how("catsim", "adaptivetesting"):
+            print(words, file=sys.stderr)
+        found |= {
+            f"adaptive steps, {count} items": steps(count, options.people, options.long) for count in (1000, 10_000)
+        }
+    print(json.dumps(found, indent=1) if options.json else table(found))
+
+
+def choices(options: argparse.Namespace) -> dict[str, dict[str, dict[str, Any]]]:
     found = {
         f"{count} items, {graded:.0%} graded": {
             f"{options.skills} skills": measured(options.skills, count, graded, options.repeats)
@@ -42,7 +68,7 @@ def main(argv: list[str]) -> None:
         for count in (10_000, 100_000)
         for name, aim in (("information", Knowledge()), ("8 queues", queues(options.skills)))
     }
-    print(json.dumps(found, indent=1) if options.json else table(found))
+    return found
 
 
 def queues(skills: int) -> Verdicts:
@@ -114,3 +140,84 @@ def exact(belief: Belief, pool: Pool, aim: Aim, allowed: np.ndarray) -> Floats:
     rates = np.zeros(len(items))
     rates[rows] = hinge_falls(belief.cov, items.skill, items.slope, rows, shrink, aim.target, aim.weight)
     return rates / pool.minutes
+
+
+# -- whole adaptive steps, beside other packages ---------------------------------------------------
+
+QUESTIONS = 20
+ALONE = Population(np.zeros(1), np.zeros((1, 1)), np.ones(1))
+
+
+@dataclass(frozen=True, eq=False)
+class Sat:
+    """How people's sittings went."""
+
+    ability: Floats  # (P,) after the last answer
+    again: Floats  # (P,) our estimate from the same answers: what the questions alone are worth
+    ms: Floats  # (P, QUESTIONS) CPU time of each step
+
+
+def ours(items: Items) -> Callable[[], peers.Step]:
+    """As in a sitting: all answers solved anew, the whole bank scanned; the standard error comes along."""
+    pool, aim = Pool(items, np.zeros(len(items)), np.ones(len(items))), Aim(np.array([0.1]), np.array([1.0]))
+
+    def step(asked: list[int], right: list[int]) -> tuple[float, int]:
+        allowed = np.ones(len(items), dtype=bool)
+        allowed[asked] = False
+        belief = known(items, asked, right)
+        return float(belief.mean[0]), int(scan(belief, pool, aim, allowed).order[0])
+
+    return lambda: step
+
+
+def known(items: Items, asked: list[int], right: list[int]) -> Belief:
+    return solve(ALONE, answers(items.rows(np.array(asked, dtype=np.int64)), np.array(right, dtype=np.int64))).belief
+
+
+def sit(step: peers.Step, items: Items, right: Ints) -> tuple[float, float, list[float]]:
+    """One sitting: the last ability, ours from the same answers, milliseconds of the steps; the first item is free."""
+    _, row = step([], [])
+    asked: list[int] = []
+    ms = []
+    for _ in range(QUESTIONS):
+        asked.append(row)
+        given = right[asked].tolist()
+        start = time.process_time_ns()
+        ability, row = step(asked, given)
+        ms.append((time.process_time_ns() - start) / 1e6)
+    return ability, float(known(items, asked, given).mean[0]), ms
+
+
+def steps(count: int, people: int, long: int) -> dict[str, dict[str, float]]:
+    """CPU time of a step and error of the last ability, for us and for each peer that is here."""
+    rng = np.random.default_rng(count)
+    items = random_items(count, 1, rng, graded=0.0, two=0.0)
+    truth = ALONE.draw(people, rng)
+    right = respond(truth, items, rng)
+    here = {"ours": ours(items)}
+    here |= {name: getattr(peers, name)(items) for name in ("catsim", "adaptivetesting") if not peers.missing(name)}
+    sat = {}
+    for name, begin in here.items():
+        sit(begin(), items, right[0])  # compiles and loads
+        some = min(people, long) if name == "adaptivetesting" and count > 1000 else people
+        seen = [sit(begin(), items, answered) for answered in right[:some]]
+        sat[name] = Sat(*(np.array(column) for column in zip(*seen, strict=True)))
+    return {named(name): compared(one, sat["ours"], truth[:, 0]) for name, one in sat.items()}
+
+
+def named(name: str) -> str:
+    return name if name == "ours" else f"{name} {importlib.metadata.version(name)}"
+
+
+def compared(one: Sat, base: Sat, truth: Floats) -> dict[str, float]:
+    """Figures of one package, and ours of the same people."""
+    n = len(one.ability)
+    error, least = one.ability - truth[:n], base.ability[:n] - truth[:n]
+    worse = error**2 - least**2
+    return {
+        "people": n, "mean ms": float(one.ms.mean()), "p99 ms": float(np.percentile(one.ms, 99)),
+        "times ours": float(one.ms.mean() / base.ms[:n].mean()),
+        "rmse": peers.rms(error), "ours of the same people": peers.rms(least),
+        "mean squared error less ours": float(worse.mean()), "its se": float(worse.std() / np.sqrt(n)),
+        "rmse of our estimate from its questions": peers.rms(one.again - truth[:n]),
+    }  # fmt: skip

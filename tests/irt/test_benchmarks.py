@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pytest
+
 from benchmarks import __main__ as benchmarks
-from benchmarks import exposure, minutes, stopping
+from benchmarks import exposure, minutes, peers, selection, stopping
+from irt.model import probability, projection
+from irt.simulation import random_items
 
 
 def test_every_benchmark_is_listed_with_what_it_measures(capsys):
@@ -41,3 +46,43 @@ def test_stopping_rules_are_compared(capsys):
 
     for rules in json.loads(capsys.readouterr().out).values():
         assert rules["optimal stopping"]["minutes"] < 90
+
+
+def test_adaptive_steps_run_alone_and_say_how_to_have_peers(capsys, monkeypatch):
+    monkeypatch.setattr(peers, "missing", lambda _name: True)
+
+    selection.main(["--only", "steps", "--people", "20", "--json"])
+
+    told = capsys.readouterr()
+    assert "catsim, adaptivetesting" in told.err
+    assert "pip install --group bench" in told.err
+    for rows in json.loads(told.out).values():
+        assert set(rows) == {"ours"}
+        assert rows["ours"]["rmse"] < 0.6  # knowing nothing: 1; twenty informative answers: about .3
+
+
+def test_peers_are_given_the_items_in_their_own_parameters():
+    items = random_items(50, 1, np.random.default_rng(3), graded=0.0, two=0.0)
+    theta = np.array([[0.7]])
+
+    a, b, c = peers.three(items)
+
+    np.testing.assert_allclose(
+        c + (1 - c) / (1 + np.exp(-a * (theta - b))), probability(projection(theta, items), items)[..., 1]
+    )
+
+
+@pytest.mark.parametrize("name", ["catsim", "adaptivetesting"])
+def test_a_peer_answers_for_itself_and_asks_nothing_twice(name):
+    pytest.importorskip(name)
+    items = random_items(60, 1, np.random.default_rng(4), graded=0.0, two=0.0)
+    step, asked = getattr(peers, name)(items)(), []
+
+    for _ in range(5):
+        asked.append(step(asked, [1, 0, 1, 1, 1][: len(asked)])[1])
+
+    assert len(set(asked)) == 5
+    high, low = (getattr(peers, name)(items)() for _ in range(2))
+    high([], [])
+    low([], [])
+    assert high([0], [1])[0] > low([0], [0])[0]
