@@ -87,7 +87,8 @@ async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]
 
 
 def error(request: Request, status: int, what: str, maybe: str, where: str = "") -> Response:
-    context = {"audience": "staff", "status": status, "what": what, "where": where, "maybe": maybe, "home_url": ""}
+    home = "/recruiter" if request.scope.get("session", {}).get("staff") else ""
+    context = {"audience": "staff", "status": status, "what": what, "where": where, "maybe": maybe, "home_url": home}
     return page(request, "error.html", context, status)
 
 

@@ -56,7 +56,7 @@ def staff(request: Request) -> str:
             HTTPStatus.FORBIDDEN,
             {
                 "what": "This page is for staff",
-                "maybe": "Maybe open the link that `assay serve` printed when it started.",
+                "maybe": "Maybe open the link that the server printed when it started.",
             },
         )
     return str(who)

@@ -232,6 +232,7 @@ def words(place: tuple[int | str, ...], message: str) -> str:
     where += [str(part).replace("_", " ") for part in place[2 if where[0] else 0 :]]
     said = message.removeprefix("Value error, ")
     if said.startswith("Input should be"):
+        said, _, _ = said.partition(", unable to parse")
         said = f"{said.replace('Input should', 'this must')}. Maybe it was mistyped."
     return f"{', '.join(part for part in where if part)}: {said}"
 

@@ -142,7 +142,7 @@ def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action:
     if more is None or person.state != "open" or not person.finished:
         return None
     (name,) = names([more.skill], bank)
-    return OpenQuestion(f"{more.minutes:.0f} min on {name.lower()}", more.up, more.down, action)
+    return OpenQuestion(f"{more.minutes:.0f} min on {name}", more.up, more.down, action)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def curve(told: Sequence[Settled]) -> list[Json]:
 
 
 def advise(queue: QueueForm, agreed: Estimate, seen: Json, measured: Sequence[float]) -> tuple[str, list[str]]:
-    """Scale, change or stop, with reasons. People decide; this only says what the figures say."""
+    """Scale, change, stop, or wait where too little was seen, with reasons. People decide; figures only advise."""
     if saturates(measured):
         gains = np.diff(measured)
         return "stop", [f"The last checkpoint gained {gains[-1]:.3g} where the first gained {gains[0]:.3g}."]
@@ -155,7 +155,9 @@ def advise(queue: QueueForm, agreed: Estimate, seen: Json, measured: Sequence[fl
         wrong.append(f"Of the last units fewer pass than was forecast; by chance {100 * chance:.1g} % of the time.")
     if wrong:
         return "change", wrong
-    return "scale", ["People agree, and units pass as forecast."]
+    seen_well = ["People agree."] if agreed.units else []
+    seen_well += ["Units pass as forecast."] if seen["drift"] is not None else []
+    return ("scale", seen_well) if seen_well else ("wait", ["Too few units are judged or settled to say."])
 
 
 def saturates(measured: Sequence[float]) -> bool:

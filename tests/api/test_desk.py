@@ -80,6 +80,10 @@ def test_an_answer_is_graded_by_keyboard_alone(chromium, front, told):
         tab.keyboard.press("Enter")
     tab.goto(f"{front.url}/desk/{answer}")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    title, talk = (tab.locator(which).bounding_box() for which in ("#talk-title", "ol.talk"))
+    assert talk["y"] >= title["y"] + title["height"]  # the conversation stands under its title
+    tab.set_viewport_size({"width": 360, "height": 740})
     for _ in probe.criteria:
         tab.keyboard.press("2")
         tab.keyboard.press("Enter")

@@ -471,3 +471,8 @@ def test_the_session_cannot_be_read_by_scripts_or_sent_by_other_sites(front):
 
 def front_key(front):
     return staff_key(front.house.key)
+
+
+def test_a_wrong_address_leads_staff_back_and_shows_strangers_no_door(staff, visitor):
+    assert "/recruiter" in Seen(staff.get("/lead/999999").text).links()
+    assert "/recruiter" not in Seen(visitor.get("/nowhere").text).links()

@@ -82,3 +82,9 @@ def test_feasibility_is_there_for_machines(front, staff):
     with front.visitor() as stranger:
         assert stranger.get("/lead/1/feasibility.json").status_code == 403
         assert stranger.post("/lead/programs/new", data=ASKED).status_code == 403
+
+
+def test_a_word_in_place_of_a_number_is_told_once_and_plainly(staff):
+    page = text(staff.post("/lead/programs/new", data=ASKED | {"q0-units": "a lot"}).text)
+    assert "Queue 1, units: this must be a valid number. Maybe it was mistyped." in page
+    assert "unable to parse" not in page

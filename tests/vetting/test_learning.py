@@ -147,6 +147,13 @@ def test_a_measure_that_stops_rising_advises_to_stop_within_one_checkpoint():
     assert progress.advise(form, agreed, {"drifts": True, "drift": -3.0}, [])[0] == "change"
 
 
+def test_nothing_seen_advises_to_wait_and_says_nothing_of_agreement():
+    form, nobody = QueueForm.model_validate(queue()), progress.Estimate(np.nan, np.nan, np.nan, np.nan, 0)
+    assert progress.advise(form, nobody, progress.forecast([]), [])[0] == "wait"
+    agreed = progress.Estimate(0.9, 0.02, 0.85, 0.95, 60)
+    assert progress.advise(form, agreed, progress.forecast([]), []) == ("scale", ["People agree."])
+
+
 def test_a_checkpoint_is_kept_once_when_its_count_is_reached(db, people):
     where = program(db, queue(units=200, checkpoint=10))
     (form,) = programs.queues_of(where)
