@@ -98,8 +98,12 @@ def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Numb
         doing = {"decide": decide, "units": add_units, "find": find}.get(text_of(form, "act"), nothing)
         doing(db, program, form, who, now)
     except work.FormError as wrong:
-        said = {"queue": text_of(form, "queue"), "reason": text_of(form, "reason"), "lines": text_of(form, "lines")}
-        return run_page(request, db, ours, now, who, program, [("", str(wrong))], said)
+        said = {name: text_of(form, name) for name in ("queue", "verdict", "reason", "measured", "lines")}
+        names = [queue.name for queue in programs.queues_of(program)]
+        place = (
+            f"{wrong.field}-{names.index(said['queue']) + 1}" if said["queue"] in names and wrong.field in said else ""
+        )
+        return run_page(request, db, ours, now, who, program, [(place, str(wrong))], said)
     return RedirectResponse(f"/lead/{number}/run", HTTPStatus.SEE_OTHER)
 
 
