@@ -230,7 +230,7 @@ def kept(pool: Pool, rows: NDArray[np.intp]) -> Pool:
         week=pool.week[rows],
         pay=pool.pay[rows],
         languages=tuple(pool.languages[row] for row in rows),
-        papers=tuple(pool.papers[row] for row in rows),
+        papers=tuple(pool.held[row] for row in rows),
     )
 
 

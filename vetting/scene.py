@@ -45,6 +45,11 @@ class Pool:
     languages: tuple[frozenset[str], ...]
     papers: tuple[frozenset[str], ...] = ()  # verified credentials; () where nobody has any
 
+    @property
+    def held(self) -> tuple[frozenset[str], ...]:
+        """Verified credentials of everybody, one set an expert."""
+        return self.papers or (frozenset[str](),) * len(self.languages)
+
 
 @dataclass(frozen=True, eq=False)
 class Wishes:
@@ -232,11 +237,10 @@ def week_of(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
 
 def may_enter(pool: Pool, queues: Sequence[QueueForm]) -> NDArray[np.bool_]:
     """(E, Q) who speaks a queue's languages and holds its credentials, verified."""
-    papers = pool.papers or (frozenset[str](),) * len(pool.languages)
     return np.array(
         [
             [queue.spoken <= spoken and held >= set(queue.credentials) for queue in queues]
-            for spoken, held in zip(pool.languages, papers, strict=True)
+            for spoken, held in zip(pool.languages, pool.held, strict=True)
         ]
     )
 

@@ -1,5 +1,6 @@
 """Can it be done: what is asked is one object however it comes, and supply is told with what is not known of it."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from time import perf_counter
 
@@ -10,8 +11,8 @@ from pydantic import ValidationError
 
 from tests.conftest import NOON
 from tests.vetting.story import answered, expert, role, role_form
-from vetting import programs, sitting
-from vetting.feasibility import CHANCE, feasibility
+from vetting import programs, scene, sitting
+from vetting.feasibility import CHANCE, feasibility, kept
 from vetting.messages import read_form
 from vetting.scope import LADDER, MINUTES, ProgramForm, QueueForm
 from vetting.work_records import Credential
@@ -150,6 +151,17 @@ def test_a_credential_opens_a_queue_only_once_it_is_verified(db, pool):
     db.add(Credential(at=NOON, verified_by="a person", **claim))
     db.flush()
     assert found(db, form)["queues"][0]["supply"][0]["units"] == pytest.approx(3, abs=1e-6)
+
+
+def test_some_of_a_pool_in_which_nobody_holds_a_credential_hold_none(db, pool):
+    made = programs.keep_program(db, asked(queue(), queue("Licensed", credentials=["Licence"])), NOON)
+    setting = scene.scene(db, made, NOON)
+    bare = replace(setting.pool, papers=())
+    some = kept(bare, np.array([2, 0]))
+    assert some.axis.ids == (bare.axis.ids[2], bare.axis.ids[0])
+    assert some.held == (frozenset(), frozenset())
+    assert scene.may_enter(some, setting.queues).tolist() == [[True, False]] * 2
+    assert pool
 
 
 def test_a_budget_binds_and_is_named(db, pool):
