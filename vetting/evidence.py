@@ -123,8 +123,10 @@ def gather(
     sittings = list(sittings)
     parts = [
         answered(sittings, scale, until), talked(judged(sittings, scale, until), scale),
-        certified(certificates, scale, now), learning.evidence_of(outcomes, scale),
+        certified(certificates, scale, now),
     ]  # fmt: skip
+    if worked := list(outcomes):  # read around what vetting alone says
+        parts.append(learning.evidence_of(worked, scale, solve(scale.population, together(parts)).mean))
     return together(parts)
 
 

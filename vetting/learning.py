@@ -74,15 +74,16 @@ def skills_of(queue: QueueForm, sort: str) -> dict[str, float]:
     return {skill: weight / sum(mine.values()) for skill, weight in mine.items()}
 
 
-def evidence_of(outcomes: Iterable[Outcome], scale: Scale) -> Evidence:
-    """A person's work as rows of evidence, one a queue and sort."""
+def evidence_of(outcomes: Iterable[Outcome], scale: Scale, known: Floats) -> Evidence:
+    """A person's work as rows of evidence, one a queue and sort; `known` (S,) are the means before any of it."""
     done = [work for work in works(outcomes) if set(work.skills) <= set(scale.skills.position)]
     loads = max((len(work.skills) for work in done), default=1)
     skill, slope = np.zeros((len(done), loads), dtype=np.int64), np.zeros((len(done), loads))
-    seen = [observed(np.array(work.counts, dtype=float), work.difficulty) for work in done]
     for row, work in enumerate(done):
         skill[row, : len(work.skills)] = scale.skills.rows(work.skills)
         slope[row, : len(work.skills)] = list(work.skills.values())
+    centre = (slope * known[skill]).sum(axis=1)
+    seen = [tallied(work, float(at)) for work, at in zip(done, centre, strict=True)]
     n = len(done)
     return Evidence(
         items=Items(skill, slope, np.zeros((n, 1)), np.zeros(n)),
@@ -93,6 +94,11 @@ def evidence_of(outcomes: Iterable[Outcome], scale: Scale) -> Evidence:
         cluster=np.full(n, -1),
         effect=np.zeros(n),
     )
+
+
+def tallied(work: Work, centre: float) -> tuple[float, float]:
+    """(value, variance) of the one observation that a person's units amount to, read around what is believed."""
+    return observed(np.array(work.counts, dtype=float), work.difficulty, centre)
 
 
 # -- queues ------------------------------------------------------------------------------------------
@@ -173,14 +179,19 @@ def density(p: Floats) -> Floats:
     return np.asarray(np.exp(-(ndtri(p) ** 2) / 2) / np.sqrt(2 * np.pi))
 
 
-def fits(people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm]) -> tuple[Floats, Floats]:
-    """(E, Q) value and noise of what each person's own outcomes in a queue say of them there; noise inf without any."""
+def fits(
+    people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm], centre: Floats
+) -> tuple[Floats, Floats]:
+    """(E, Q) value and noise of what each person's own outcomes in a queue say of them there; noise inf without any.
+
+    centre (E, Q): the mean of each queue's weighted skill as it is believed.
+    """
     value, noise = np.zeros((len(people), len(queues))), np.full((len(people), len(queues)), np.inf)
     names = [queue.name for queue in queues]
     for e, person in enumerate(people):
         for work in works(person.outcomes):
             subject = work.program == program.id and work.queue in names
             if subject and set(work.skills) == set(skills_of(queues[names.index(work.queue)], "content")):
-                counts = np.array(work.counts, dtype=float)
-                value[e, names.index(work.queue)], noise[e, names.index(work.queue)] = observed(counts, work.difficulty)
+                q = names.index(work.queue)
+                value[e, q], noise[e, q] = tallied(work, float(centre[e, q]))
     return value, np.where(np.isinf(noise), np.inf, noise + REVIEWERS**2)

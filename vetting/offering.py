@@ -93,7 +93,7 @@ def alone(db: Session, program: Program, person: Applicant, queues: Sequence[Que
     barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
     names = [queue.name for queue in queues]
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
-    learnt = learnt_of(db, program, [person], undated)
+    learnt = learnt_of(db, program, [person], undated, pool)
     variance = people_variance([known], undated, scale)
     return compose(pool, undated, variance, Wishes(vetoes=vetoes), now, learnt=learnt)
 

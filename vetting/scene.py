@@ -75,8 +75,12 @@ class Learnt:
         )
 
 
-def learnt_of(db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm]) -> Learnt:
-    return Learnt(lessons(db, program, queues), *fits(people, program, queues))
+def learnt_of(
+    db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool
+) -> Learnt:
+    """What outcomes say of these people, row e of the pool being person e, and of the queues."""
+    weights, _ = table(queues, pool.skills)
+    return Learnt(lessons(db, program, queues), *fits(people, program, queues, pool.means @ weights.T))
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +114,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         before(program, pool.axis, queues),
     )  # fmt: skip
     asks_all = scope_of(db, program)
-    learnt = learnt_of(db, program, people, queues)
+    learnt = learnt_of(db, program, people, queues, pool)
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 

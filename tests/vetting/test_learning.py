@@ -7,7 +7,10 @@ from io import StringIO
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
+from assignment.pooling import FIT, SLIP
+from irt.belief import solve
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, program, queue, team
 from vetting import delivery, evidence, gate, learning, offering, programs, progress, scene, work
@@ -101,6 +104,42 @@ def test_belief_settles_on_how_good_somebody_is_from_their_work(db, people):
     row = setting.pool.axis.position[str(maker.id)]
     assert setting.projection.acceptance[row, 0] == pytest.approx(0.9, abs=0.09)
     assert setting.projection.acceptance_sd[row, 0] < setting.projection.acceptance_sd[1 - row, 0]
+
+
+def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
+    """A few units of somebody known well: the belief with them is the one that all of the counts give, by a fine sum.
+
+    Read around 0, the counts of somebody far from it are held against a Gaussian that lies elsewhere.
+    """
+    where = program(db, queue(difficulty=1.5, reviews=3))
+    maker, *judges = people
+    for _ in range(6):
+        made(db, where, maker, judges, ["pass"] * 3)
+    db.expire_all()
+    scale = scales.of(scales.latest(db))
+    at = scale.skills.position["math.proof"]
+    (work_done,) = learning.works(maker.outcomes)
+
+    def row(mean):
+        known = np.zeros(len(scale.skills.ids))
+        known[at] = mean
+        seen = learning.evidence_of(maker.outcomes, scale, known)
+        return seen.value[0], seen.variance[0] - FIT**2 - learning.REVIEWERS**2
+
+    x, mean, variance = np.linspace(-8, 12, 20_001), 2.0, 1.0
+    passed, kept = ndtr(x - 1.5), ndtr(x - 0.5)
+    likely = (1 - SLIP) * passed + SLIP / 2 * (kept - passed)
+    weight = likely ** work_done.counts[2] * np.exp(-((x - mean) ** 2) / (2 * variance))
+    exact = float(weight @ x / weight.sum())
+    errors = {}
+    for centre in (mean, 0.0):
+        value, noise = row(centre)
+        errors[centre] = abs((mean / variance + value / noise) / (1 / variance + 1 / noise) - exact)
+    assert errors[mean] < 0.01  # only the grid's step of 0.04 is between them
+    assert errors[0.0] > 10 * errors[mean]
+    vetted = solve(scale.population, evidence.gather(maker.sittings, maker.certificates, scale, NOON)).mean
+    used = evidence.gather(maker.sittings, maker.certificates, scale, NOON, outcomes=maker.outcomes)
+    assert used.value[-1] == pytest.approx(row(vetted[at])[0])
 
 
 def test_queues_learn_their_minutes_and_a_new_one_takes_after_its_kind(db, people):
