@@ -59,7 +59,18 @@ class Walk:
         if self.context is None:
             self.context = self.chromium.new_context()
             self.page = self.context.new_page()
-        self.page.goto(self.path)
+        self.visit()
+
+    def visit(self):
+        """The sitting's page; a visit that the page's own redirect cut short is made again."""
+        for _ in range(5):
+            try:
+                return self.page.goto(self.path)
+            except Error as cut:
+                if "ERR_ABORTED" not in str(cut):
+                    raise
+                time.sleep(0.2)
+        return self.page.goto(self.path)
 
     def stands(self):
         """What the page asks for: "text" of an interview, "item", or "end"."""
@@ -145,7 +156,7 @@ class Walk:
                 pass
             time.sleep(0.05)
         if not self.kept(words):
-            self.page.goto(self.path)
+            self.visit()
             assert self.stands() == "text"
             assert self.page.locator("[name=turn]").input_value() == turn
             assert self.page.locator("#text").input_value() in {words, ""}  # "": the browser is another one
