@@ -203,7 +203,7 @@ def test_what_the_answers_cannot_tell_is_left_out_and_said(assay, tmp_path, what
     code, _, err = assay(*COMMANDS["fit"])
     found = json.loads((tmp_path / "out").read_text())
     assert [one for one in found["refused"] if one["what"] == about and why in one["why"]]
-    assert why in err
+    assert why in " ".join(err.split())  # the terminal breaks lines where it likes
     assert code in {0, 1}
 
 
