@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 
@@ -40,7 +42,12 @@ class Phoenix:
         wait_for(f"{self.url}/health", self.parent)
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        """Kill -9, and wait until the process and with it its socket is gone: the next life needs the port."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            while True:
+                os.kill(self.pid, 0)
+                time.sleep(0.01)
 
     def end(self) -> None:
         self.kill()
