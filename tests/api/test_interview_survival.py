@@ -147,7 +147,7 @@ class Walk:
         for _ in range(100):
             if self.kept(words):
                 self.acknowledged.add(words)
-                self.page.wait_for_function("t => document.querySelector('[name=turn]')?.value !== t", arg=turn)
+                self.past(turn)
                 return
             try:
                 if self.page.locator("[name=turn]").input_value(timeout=300) == turn and self.settled():
@@ -161,6 +161,15 @@ class Walk:
             assert self.page.locator("[name=turn]").input_value() == turn
             assert self.page.locator("#text").input_value() in {words, ""}  # "": the browser is another one
             self.number -= 1
+
+    def past(self, turn):
+        """The page goes on; one that a new browser opened just before the words were kept does so when seen again."""
+        gone = "t => document.querySelector('[name=turn]')?.value !== t"
+        try:
+            self.page.wait_for_function(gone, arg=turn, timeout=8_000)
+        except Error:
+            self.visit()
+            self.page.wait_for_function(gone, arg=turn)
 
     def settled(self):
         """No request of this page is on its way any more."""
