@@ -121,13 +121,18 @@ def gather(
 ) -> Evidence:  # fmt: skip
     """All that is known of one person, or was at a moment: answers, then interviews, certificates, outcomes of work."""
     sittings = list(sittings)
-    parts = [
-        answered(sittings, scale, until), talked(judged(sittings, scale, until), scale),
-        certified(certificates, scale, now),
-    ]  # fmt: skip
+    parts = vetted(sittings, judged(sittings, scale, until), certificates, scale, now, until)
     if worked := list(outcomes):  # read around what vetting alone says
         parts.append(learning.evidence_of(worked, scale, solve(scale.population, together(parts)).mean))
     return together(parts)
+
+
+def vetted(
+    sittings: Iterable[Sitting], verdicts: list[Verdict], certificates: Iterable[Certificate], scale: Scale,
+    now: datetime, until: datetime | None = None,
+) -> list[Evidence]:  # fmt: skip
+    """What vetting alone knows: keyed answers, these verdicts on interviews, certificates."""
+    return [answered(sittings, scale, until), talked(verdicts, scale), certified(certificates, scale, now)]
 
 
 def together(parts: Sequence[Evidence]) -> Evidence:
@@ -238,9 +243,7 @@ def belief(applicant: Applicant, scale: Scale, now: datetime) -> Posterior:
 
 
 def belief_without(applicant: Applicant, left_out: Answer | None, scale: Scale, now: datetime) -> Posterior:
-    """The same without the verdicts on one interview."""
+    """What vetting alone, without outcomes of work, lets believe; without the verdicts on one interview."""
     verdicts = [one for one in judged(applicant.sittings, scale) if one.answer is not left_out]
-    parts = [
-        answered(applicant.sittings, scale), talked(verdicts, scale), certified(applicant.certificates, scale, now),
-    ]  # fmt: skip
+    parts = vetted(applicant.sittings, verdicts, applicant.certificates, scale, now)
     return solve(scale.population, together(parts))

@@ -96,14 +96,9 @@ def belief_with_effect(
     person: Applicant, elsewhere: list[Verdict], here: list[Verdict], scale: Scale, now: datetime
 ) -> Belief:
     """The belief over the skills and, as one more, over what the criteria of one answer share."""
-    rest = evidence.together(
-        [
-            evidence.answered(person.sittings, scale), evidence.talked(elsewhere, scale),
-            evidence.certified(person.certificates, scale, now),
-        ]
-    )  # fmt: skip
+    rest = evidence.vetted(person.sittings, elsewhere, person.certificates, scale, now)
     own = shared_as_skill(evidence.talked(here, scale), len(scale.population))
-    return solve(with_effect(scale.population), evidence.together([rest, own])).belief
+    return solve(with_effect(scale.population), evidence.together([*rest, own])).belief
 
 
 def with_effect(population: Population) -> Population:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress, write
+from api.commands.console import Json, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
     from vetting.labels import AgreementFile, Coefficient
@@ -108,10 +108,6 @@ def tell_raters(found: AgreementFile) -> None:
     for unit in found.ambiguous[:SHOWN]:
         doubts.add_row(unit.unit, unit.label, f"{unit.doubt:.2f}", shown(unit.disagreement), str(unit.labels))
     out.print(doubts)
-
-
-def shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def between(low: float | None, high: float | None) -> str:

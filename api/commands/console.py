@@ -75,3 +75,8 @@ def write(file: Path, text: str) -> None:
     except OSError as wrong:
         beside.unlink(missing_ok=True)
         raise OSError(f"{file}: cannot be written: {wrong.strerror}. Maybe the folder does not exist.") from wrong
+
+
+def shown(value: float | None) -> str:
+    """A coefficient to three places, or a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress, write
+from api.commands.console import Json, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
     from vetting.ratings import RatersFile
@@ -89,7 +89,3 @@ def tell_held_out(found: RatersFile) -> None:
     for one in told.single:
         table.add_row(f"{one.rule}, beside {told.single_rater}", str(one.grades), f"{one.log_loss:.4f}", shown(one.r))
     out.print(table)
-
-
-def shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
