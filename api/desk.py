@@ -58,6 +58,7 @@ def row(task: Task) -> dict[str, Any]:
     return {
         "url": f"/desk/{task.answer.id}", "title": task.probe.title, "form": task.probe.form,
         "lane": LANES[task.lane][0], "criteria": len(task.wanted), "at": task.answer.at,
+        "simulated": simulated(task.answer),
     }  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def task_page(
     context = {
         **frame("desk", who, db, ours), "action": f"/desk/{task.answer.id}", "title": task.probe.title,
         "explanation": task.probe.explanation, "turns": turns(task.answer), "language": "en",
+        "simulated": simulated(task.answer),
         "criteria": [
             {
                 "id": one.criterion, "why": one.why, "title": criterion.title, "levels": criterion.levels,
@@ -123,6 +125,11 @@ def settles(task: Task, criterion: str) -> list[tuple[str, int, str, str]]:
         for grade in task.answer.grades
         if grade.criterion == criterion
     ]
+
+
+def simulated(answer: Answer) -> bool:
+    """Whether nobody real said this: the pages say so."""
+    return answer.question.sitting.applicant.simulated
 
 
 def turns(answer: Answer) -> list[tuple[str, str]]:
@@ -172,6 +179,7 @@ def graded_page(
     rest = waiting(db, ours, grader)
     context = {
         **frame("desk", who, db, ours), "title": probe.title, "turns": turns(answer), "grader": grader,
+        "simulated": simulated(answer),
         "criteria": [
             {
                 "title": criterion.title, "most": len(criterion.levels) - 1,

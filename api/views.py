@@ -169,7 +169,7 @@ def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
     whole = answer(said, None, bank)
     return whole | {
         "title": probe.title, "kind": "probe", "stem": probe.opening, "explanation": probe.explanation, "said": [],
-        "turns": transcript(said.question)[1:],
+        "turns": transcript(said.question)[1:], "simulated": said.question.sitting.applicant.simulated,
         "grades": [
             (f"{grade.rater} on {probe.criterion(grade.criterion).title}", grade.level, reason(grade), grade.at)
             for grade in said.grades

@@ -14,22 +14,42 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from item_bank.load import Bank, load
-from vetting import decision, delivery, dossier, programs, rehearsal, shift, sitting, staffing, store
+from vetting import (
+    decision,
+    delivery,
+    desk,
+    dossier,
+    hearings,
+    interview,
+    mock_interview,
+    programs,
+    rehearsal,
+    shift,
+    sitting,
+    staffing,
+    store,
+)
 from vetting import scale as scales
 from vetting.dossier import NINETY, Dossier
+from vetting.grading import Panel, grade
+from vetting.llm import Access
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm, read_form
-from vetting.records import Json, Role, Sitting
+from vetting.records import Answer, Json, Role, Sitting
 from vetting.rehearsal import World
 from vetting.scope import ProgramForm
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 ROLES = ("role-mathematics-reviewer.yaml", "role-science-writer.yaml", "role-generalist-editor.yaml")
+INTERVIEWS = "role-operations-analyst.yaml"  # the role that also talks
 PROGRAM = "program-verified-reasoning.yaml"
 WHO = "simulated recruiter"
 LOOP_PEOPLE = 8  # who sit once without and once with the plan's demand
 EXAMPLE_POOL = 40  # experts for whom the example program is sized
 OPEN_USES = 50  # of the link a visitor may try
 SHIFT_PEOPLE = 6  # simulated experts who work in the small running program
+MOST_TALKERS = 8  # simulated people who hold interviews
+GRADERS = ("ada", "ben")  # simulated people at the desk, in turns
+LEFT_WAITING = 3  # finished interviews that wait for a visitor to grade
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,21 @@ class FixedForm:
     minutes: float
     questions: float
     reached: float  # share of people for whom the whole form suffices
+
+
+@dataclass(frozen=True)
+class Talks:
+    """The interviews of one walk."""
+
+    role: str
+    people: int
+    interviews: int
+    asked: int  # openings and further questions
+    facts: int  # told to who asked for them
+    minutes: float  # of one interview, on average
+    graded: int  # verdicts of simulated graders
+    counted: int  # of the rater that counts words
+    waiting: int  # interviews at the desk
 
 
 @dataclass(frozen=True)
@@ -53,6 +88,7 @@ class Walk:
     questions: float
     fixed: dict[str, FixedForm]
     exposure: float  # largest share of a role's people who were shown the same question
+    talks: Talks
     covered: float
     intervals: int
     clears: int
@@ -93,16 +129,24 @@ def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Wal
         cohorts = [
             cohort(db, bank, ROLES[n], range(n * each, n * each + each), began, rng, step) for n in range(len(ROLES))
         ]
+        (own,) = rng.spawn(1)  # interviews change nothing of what the other roles' people meet
+        talkers = cohort(db, bank, INTERVIEWS, range(each * len(ROLES), people_in(people)), began, own, step)
     with store.writing(engine) as db:
-        seen = measured(db, cohorts, bank)
+        talks = graded(db, again(db, talkers), bank, own)
+        seen = measured([again(db, one) for one in cohorts], bank)
         known = decided(db, cohorts, bank, rng)
     return Walk(
         items=len(bank.items), skills=len(bank.tree.skills), people=sum(len(one.seats) for one in cohorts),
         kinds=dict(Counter(item.kind for item in bank.items.values()).most_common()),
         clears=sum(one.state == "clears" for one in known), open=sum(one.state == "open" for one in known),
-        below=sum(one.state == "below" for one in known), **seen, **staffed(engine, bank, seed),
+        below=sum(one.state == "below" for one in known), talks=talks, **seen, **staffed(engine, bank, seed),
         work=working(engine, seed),
     )  # fmt: skip
+
+
+def people_in(people: int) -> int:
+    """All who take part where `people` sit the roles without interviews."""
+    return people // len(ROLES) * len(ROLES) + min(MOST_TALKERS, people // 3)
 
 
 def cohort(
@@ -124,9 +168,44 @@ def cohort(
     return Cohort(role, truth, seats)
 
 
-def measured(db: Session, cohorts: list[Cohort], bank: Bank) -> Json:
+def again(db: Session, one: Cohort) -> Cohort:
+    """The cohort in another session."""
+    return replace(one, role=db.merge(one.role), seats=[db.merge(seat) for seat in one.seats])
+
+
+def graded(db: Session, talkers: Cohort, bank: Bank, rng: np.random.Generator) -> Talks:
+    """Interviews as the offline rater and simulated people at the desk grade them; the last few are left to wait."""
+    scale, now = scales.of(talkers.seats[0].calibration), datetime.now(UTC)
+    held = [
+        (person, question.answer)
+        for person, seat in enumerate(talkers.seats) for question in interview.of(seat, bank) if question.answer
+    ]  # fmt: skip
+    for _, answer in held:
+        probe = bank.probes[answer.question.item_id]
+        found = grade(probe, hearings.said_in(answer.question), Panel(Access(), offline=True))
+        hearings.keep(db, answer, probe, found, now)
+    raters = [mock_interview.grader(name, rng) for name in GRADERS]
+    for turn, (person, answer) in enumerate(held[: max(1, len(held) - LEFT_WAITING)]):
+        by = raters[turn % len(raters)]
+        for task in (one for one in desk.tasks(db, bank, scale, now, by.name) if one.answer is answer):
+            mock_interview.judge(db, task, by, talkers.truth.talk, person, scale, now, rng)
+    return told([answer for _, answer in held], talkers, desk.tasks(db, bank, scale, now))
+
+
+def told(held: list[Answer], talkers: Cohort, waiting: list[desk.Task]) -> Talks:
+    turns = [turn for answer in held for turn in answer.question.turns]
+    raters = Counter(grade.rater.partition(":")[0] for answer in held for grade in answer.grades)
+    return Talks(
+        role=talkers.role.name, people=len(talkers.seats), interviews=len(held),
+        asked=sum(turn.who == "asks" and turn.move["kind"] != "fact" for turn in turns),
+        facts=sum(turn.who == "asks" and turn.move["kind"] == "fact" and bool(turn.move["id"]) for turn in turns),
+        minutes=sum(answer.seconds for answer in held) / 60 / max(1, len(held)), graded=raters["human"],
+        counted=raters["offline"], waiting=len(waiting),
+    )  # fmt: skip
+
+
+def measured(cohorts: list[Cohort], bank: Bank) -> Json:
     """Minutes, questions and coverage, adaptive beside fixed forms."""
-    cohorts = [replace(one, seats=[db.merge(seat) for seat in one.seats]) for one in cohorts]
     seen = [rehearsal.compare(one.seats, one.truth, bank, NINETY) for one in cohorts]
     forms = {name: np.concatenate([one.fixed[name] for one in seen]).mean(axis=0) for name in seen[0].fixed}
     inside = np.concatenate([one.inside for one in seen])

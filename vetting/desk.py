@@ -145,25 +145,25 @@ def why_wanted(
     answer: Answer, criterion: Criterion, grades: list[Grade], known: Mapping[str, Reading], referred: str
 ) -> tuple[str, str] | None:  # fmt: skip
     """(lane, why) of a criterion, or None where nothing is wanted of people."""
-    live = [grade for grade in grades if panel.reading(grade.rater, known) is not None]
+    live = [(grade, read) for grade in grades if (read := panel.reading(grade.rater, known)) is not None]
     if any(grade.rater.startswith(panel.ADJUDICATOR) for grade in grades):
         return None
-    if panel.disputed([grade.level for grade in live]):
+    if panel.at_odds(live):
         return "dispute", "Verdicts lie too far apart: somebody who gave none of them settles it."
     if any(grade.rater.startswith(HUMAN) for grade in grades):
         return None
     if referred:
         return "referral", referred
-    return why_models_are_not_enough(answer, criterion, grades, live)
+    return why_models_are_not_enough(answer, criterion, grades, heard=bool(live))
 
 
 def why_models_are_not_enough(
-    answer: Answer, criterion: Criterion, grades: list[Grade], live: list[Grade]
+    answer: Answer, criterion: Criterion, grades: list[Grade], *, heard: bool
 ) -> tuple[str, str] | None:  # fmt: skip
     models = [grade for grade in grades if grade.rater.startswith(MODEL)]
     if models and all(grade.confidence is not None and grade.confidence < SURE for grade in models):
         return "unsure", "Every model that graded it was unsure."
-    if not live:
+    if not heard:
         return "ungraded", "Nobody has graded it yet whose verdict counts."
     if models and drawn(answer.id, criterion.id):
         return "audit", f"Drawn by lot: people grade {AUDIT:.0%} of what models grade."

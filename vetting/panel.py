@@ -15,6 +15,7 @@ from vetting.records import Grade
 
 ADJUDICATOR = "adjudicator:"
 DISPUTE = 2  # verdicts on one criterion that lie so many levels apart are not averaged
+SHARP = 0.5  # discrimination from which a rater can dispute: a duller one differs by its noise alone
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,12 @@ def counted(grades: Iterable[Grade], known: Mapping[str, Reading]) -> list[tuple
     settled = [pair for pair in live if pair[0].rater.startswith(ADJUDICATOR)]
     if settled:
         return settled[-1:]
-    return [] if disputed([grade.level for grade, _ in live]) else live
+    return [] if at_odds(live) else live
+
+
+def at_odds(live: Iterable[tuple[Grade, Reading]]) -> bool:
+    """Whether raters sharp enough to have an opinion differ too much; the belief knows how dull the others are."""
+    return disputed(grade.level for grade, read in live if read.discrimination >= SHARP)
 
 
 def disputed(levels: Iterable[int]) -> bool:

@@ -2,7 +2,8 @@
 
 Each simulated person has true skills from the scale's population, and the true items differ from the
 start values by as much as the start values say they may. Their answers are drawn levels kept under the
-rater "simulated"; everything else (selection, stopping, records) is what real applicants meet.
+rater "simulated"; interviews they hold in the bank's own examples (mock_interview.py). Everything else (selection,
+stopping, records) is what real applicants meet.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from irt.simulation import respond
 from irt.timing import OMEGA, SIGMA, Pace, expected_minutes, simulate_minutes
 from item_bank.load import Bank
 from item_bank.start import DIFFICULTY, SD_DIFFICULTY, SD_LOG_SLOPE
+from vetting import interview, mock_interview, sitting
 from vetting import scale as scales
-from vetting import sitting
 from vetting.aim import looks_at, read_aim, wished
 from vetting.evidence import graded
+from vetting.mock_interview import Talk
 from vetting.records import Invitation, Json, Question, Sitting
 from vetting.scale import Scale
 
@@ -43,6 +45,7 @@ class World:
     speed: Floats  # (P,)
     levels: Ints  # (P, I) what each person would answer to each item, asked or not
     minutes: Floats  # (P, I)
+    talk: Talk  # what they would show in interviews
 
 
 def world(scale: Scale, people: int, rng: np.random.Generator) -> World:
@@ -51,7 +54,9 @@ def world(scale: Scale, people: int, rng: np.random.Generator) -> World:
     theta = scale.population.draw(people, rng)
     speed = rng.normal(0.0, OMEGA, people)
     intensity = scale.intensity + rng.normal(0.0, 1.0, len(scale.intensity)) * scale.sd_intensity
-    return World(items, theta, speed, respond(theta, items, rng), simulate_minutes(intensity, speed, SIGMA, rng))
+    (own,) = rng.spawn(1)  # so that probes, however many, change nobody's answers to items
+    talk = mock_interview.talk(possible_items(scale.probes.parameters, own), theta, speed, scale, own)
+    return World(items, theta, speed, respond(theta, items, rng), simulate_minutes(intensity, speed, SIGMA, rng), talk)
 
 
 def possible_items(items: Items, rng: np.random.Generator) -> Items:
@@ -69,6 +74,9 @@ def sit(
     seat = sitting.begin(db, invitation, name=name, extra_time=1.0, demand=demand, now=now, rng=rng, simulated=True)
     scale = scales.of(seat.calibration)
     while isinstance(step := sitting.next_step(db, seat, bank, now), Question):
+        if interview.is_interview(step, bank):
+            now = mock_interview.hold(db, step, truth.talk, person, bank, scale, now, rng)
+            continue
         row = scale.items.position[step.item_id]
         level, minutes = int(truth.levels[person, row]), float(truth.minutes[person, row])
         now += timedelta(minutes=minutes)

@@ -36,7 +36,7 @@ def demo(
     for old in DEMO_FILE.parent.glob(f"{DEMO_FILE.name}*"):
         old.unlink()
     count = 12 if smoke else people
-    with progress("simulated people take the test", total=count) as step:
+    with progress("simulated people take the test", total=walk.people_in(count)) as step:
         seen = walk.walk(DEMO_DATABASE, count, seed, step)
     if as_json:
         print_json(walk.figures(seen))
@@ -64,6 +64,7 @@ def tell(seen: Walk) -> None:
         f"   No question was shown to more than {seen.exposure:.0%} of a role's people; a fixed form shows all to all."
     )
     out.print(f"   90 % intervals hold the true skill in [bold]{seen.covered:.1%}[/] of {seen.intervals} cases.\n")
+    tell_talks(seen)
     out.print(f"[bold]3. Deciding.[/] {seen.clears} clear their role's bars, {seen.open} are open, {seen.below} below.")
     out.print(f"   A simulated recruiter advanced {seen.experts}; each decision is kept with its reason.\n")
     size = f"{seen.experts} experts, {len(seen.queues)} queues"
@@ -89,6 +90,22 @@ def tell(seen: Walk) -> None:
     out.print(f"A dossier:     python3 dev.py assay dossier 1 --database {DEMO_DATABASE}")
 
 
+def tell_talks(seen: Walk) -> None:
+    """Which parts of the interviews are simulated is said here and on every page that shows them."""
+    talks = seen.talks
+    out.print(
+        f"   For “{talks.role}” {talks.people} more [yellow]simulated[/] people held {talks.interviews} interviews of"
+        f" {talks.minutes:.0f} minutes on average: {talks.asked} questions, {talks.facts} facts told to who asked."
+    )
+    out.print(
+        "   What they say is put together from the bank's own examples and marked \\[Simulated]. Two simulated people"
+    )
+    out.print(
+        f"   graded ({talks.graded} verdicts), and so did a rater that only counts words ({talks.counted});"
+        f" {talks.waiting} interviews wait at the desk for you.\n"
+    )
+
+
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
@@ -109,17 +126,15 @@ def serve(
     app = create_app(settings)
     base = f"http://{host}:{port}"
     out.print(f"Recruiters and leads: [bold]{base}/enter/{staff_key(settings.signing_key)}[/]", soft_wrap=True)
-    if (invitation := open_invitation(app.state.house.engine)) is not None:
-        out.print(
-            f"An applicant's link:  [bold]{base}/i/{sign(settings.signing_key, 'invitation', invitation)}[/]",
-            soft_wrap=True,
-        )
+    for invitation, what in open_invitations(app.state.house.engine):
+        link = f"{base}/i/{sign(settings.signing_key, 'invitation', invitation)}"
+        out.print(f"An applicant's link:  [bold]{link}[/]{what}", soft_wrap=True)
     with beside(app.state.house.engine, app.state.house.bank, settings):
         uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 
 
-def open_invitation(engine: object) -> int | None:
-    """The newest invitation that anybody may still use, so that a newcomer has a door to try."""
+def open_invitations(engine: object) -> list[tuple[int, str]]:
+    """The newest invitations that anybody may still use, one with interviews and one without: doors to try."""
     from datetime import UTC, datetime
 
     from sqlalchemy import Engine, select
@@ -128,10 +143,12 @@ def open_invitation(engine: object) -> int | None:
     from vetting.records import Invitation
 
     if not isinstance(engine, Engine):
-        return None
+        return []
+    found: dict[bool, tuple[int, str]] = {}
     with store.reading(engine) as db:
         newest = select(Invitation).where(Invitation.name == "", Invitation.expires > datetime.now(UTC))
         for invitation in db.scalars(newest.order_by(Invitation.id.desc()).limit(20)):
+            talks = bool(invitation.role.body.get("interview_minutes"))
             if len(invitation.sittings) < invitation.uses and invitation.applicant_id is None:
-                return invitation.id
-    return None
+                found.setdefault(talks, (invitation.id, "  (with an interview)" if talks else ""))
+    return [found[talks] for talks in (True, False) if talks in found]
