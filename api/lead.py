@@ -17,6 +17,7 @@ from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, page_of
 from api.recruiter import Staff, frame, shown_name
 from vetting import programs, staffing
+from vetting.account import LEAST_HOURS
 from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
 from vetting.records import Applicant, Json, PlanRecord, Program, Wish
@@ -92,7 +93,8 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
         **frame("lead", who, db, ours),
         "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues",
                     "run_url": f"/lead/{program.id}/run"},
-        "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts)} if record else None,
+        "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts),
+                 "learns": learns(body)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else
                   [{"id": queue.name, "name": queue.name} for queue in programs.queues_of(program)],
         "supply": [views.supply_row(row, ours.bank) for row in body.get("supply", [])],
@@ -156,7 +158,33 @@ def reason(row: Json) -> str:
         if second
         else "no other seat is open"
     )
-    return f"{row['queue']}: {doing}, {accepted}, {row['minutes']:.0f} min a unit; {other}."
+    return f"{row['queue']}: {doing}, {accepted}, {row['minutes']:.0f} min a unit; {other}.{to_learn(row)}"
+
+
+def to_learn(row: Json) -> str:
+    """Why hours that are there to learn are there; plans from before exploring say nothing of it."""
+    if row.get("learning", 0.0) < LEAST_HOURS:
+        return ""
+    if row["hoped"] is None:
+        return f" {row['learning']:.1f} h of it follow those who are tried elsewhere."
+    return (
+        f" {row['learning']:.1f} h of it are to learn how well they fit: the plan chose as if P(accepted) were "
+        f"{row['hoped']:.2f}, and counts on {row['acceptance']:.2f}."
+    )
+
+
+def learns(body: Json) -> str:
+    """What exploring comes to as a whole; empty without it."""
+    told = body.get("exploring")
+    if not told:
+        return ""
+    most = f"at most {100 * told['most']:.3g} % were allowed"
+    if told["hours"] < LEAST_HOURS:
+        return f"No hours go where most is still to be learnt: none would pay ({most})."
+    return (
+        f"{told['hours']:.1f} hours ({100 * told['share']:.1f} %) go where most is still to be learnt; {most}. "
+        f"Today that costs at most {told['costs']:,.0f}."
+    )
 
 
 def invitation(row: Json, experts: Mapping[str, Applicant], ours: House) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def said_in(form: FormData) -> Json:
     places = sorted({int(found[1]) for key in form if (found := re.match(r"q(\d{1,3})-", key))})[:MOST_QUEUES]
     return {
         "name": text_of(form, "name"), "about": text_of(form, "about"), "budget": text_of(form, "budget"),
-        "mix": text_of(form, "mix"), "queues": [queue_said(form, f"q{place}-") for place in places] or [blank()],
+        "mix": text_of(form, "mix"), "explore": text_of(form, "explore"),
+        "queues": [queue_said(form, f"q{place}-") for place in places] or [blank()],
     }  # fmt: skip
 
 
@@ -136,6 +137,7 @@ def typed(form: ProgramForm) -> Json:
     mix = ", ".join(f"{part} {100 * share:g}" for part, share in form.mix.items())
     return {
         "name": form.name, "about": form.about, "budget": plain(form.budget), "mix": mix,
+        "explore": plain(form.explore or None),
         "queues": [queue_typed(queue) for queue in form.queues],
     }  # fmt: skip
 
@@ -167,8 +169,7 @@ def read(
     """The program, or every fault with its field."""
     errors: list[tuple[str, str]] = []
     body = {"name": said["name"], "about": said["about"], "queues": [queue_body(queue) for queue in said["queues"]]}
-    if said["budget"]:
-        body["budget"] = said["budget"]
+    body |= {name: said[name] for name in ("budget", "explore") if said[name]}
     if said["mix"]:
         body["mix"] = mix_of(said["mix"], errors)
     asked = None
@@ -216,7 +217,7 @@ def mix_of(text: str, errors: list[tuple[str, str]]) -> dict[str, float]:
 def field_of(place: tuple[int | str, ...], said: Json) -> str:
     """The field of the form that a fault is about."""
     if place[:1] != ("queues",) or len(place) < 2:
-        return str(place[0]) if place and place[0] in {"name", "about", "budget", "mix"} else "name"
+        return str(place[0]) if place and place[0] in {"name", "about", "budget", "mix", "explore"} else "name"
     start, name = f"q{place[1]}-", str(place[2]) if len(place) > 2 else "name"
     if name in {"skills", "bars"}:
         part = "weight" if name == "skills" else "bar"

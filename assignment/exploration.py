@@ -12,6 +12,10 @@ that is left to use what is learnt, as c √(1 - t / T).
 What it may cost is bounded twice: at most `most` of the planned hours lie elsewhere than without it, and the plan's
 gap, held against the bound of the plain problem, is what exploring costs today.
 
+How much hope keeps within `most` is found on the problem without the hours of the plan before. An earlier plan that
+explored would pull the plain one towards itself: some of what is explored would no longer count, hope would grow from
+plan to plan, and unchanged input would not give the same plan again.
+
 Reference: Auer, Cesa-Bianchi & Fischer (2002), Finite-time analysis of the multiarmed bandit problem.
 """
 
@@ -30,7 +34,9 @@ from assignment.solve import solve
 
 REACH = 0.5  # c at the start
 MOST = 0.1  # of the planned hours may go elsewhere in order to learn
-HALVINGS = 4  # of the hope, until the hours keep to that
+HALVINGS = 4  # of the hope, until the hours keep to that; then only a part of them is moved
+
+NOTHING = 1e-9  # hours
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,8 @@ class Explored:
 
     plan: Plan
     share: float  # of its hours that lie elsewhere than without exploring
+    learning: Floats  # (A,) those hours
+    lift: Floats  # (A,) by what factor the worth of a unit was lifted in order to choose people
 
 
 def waning(step: int, steps: int, reach: float = REACH) -> float:
@@ -51,8 +59,11 @@ def waning(step: int, steps: int, reach: float = REACH) -> float:
     return reach * float(np.sqrt(1.0 - step / steps))
 
 
-def hope(mean: Floats, variance: Floats, asks: Asks, reach: float) -> Floats:
-    """(E, Q) by what factor optimism lifts the worth of a unit; mean and variance of x, the fit included."""
+def hope(mean: Floats, variance: Floats, asks: Asks, reach: float | Floats) -> Floats:
+    """(E, Q) by what factor optimism lifts the worth of a unit; mean and variance of x, the fit included.
+
+    reach c: a number, or (Q,) where queues end at different times.
+    """
     spread = np.sqrt(1.0 + variance)
     h = (mean - asks.difficulty - asks.accepted_from) / spread
     return np.asarray(ndtr(h + reach * np.sqrt(variance) / spread) / np.maximum(ndtr(h), np.finfo(float).tiny))
@@ -65,23 +76,57 @@ def explore(problem: Problem, lift: Floats, *, most: float = MOST, time_limit: f
     but the choice of people. Promises and kept hours of the problem hold as ever.
     """
     _refuse_bad_lift(problem, lift, most)
-    plain = solve(problem, time_limit=time_limit)
+    fresh = replace(problem, before=np.zeros(problem.arcs))
+    calm = solve(fresh, time_limit=time_limit)
+    trial = _within(fresh, calm, lift, most, time_limit)
+    plain = solve(problem, time_limit=time_limit) if problem.before.any() else calm
+    if not trial.elsewhere.any():
+        return Explored(plain, 0.0, trial.elsewhere, trial.leaning)
+    wished = replace(problem, quality=problem.quality * trial.leaning)
+    if trial.part < 1:
+        at_least = np.where(trial.elsewhere > 0, calm.hours + trial.elsewhere, 0.0)
+        wished = replace(problem, pinned=np.maximum(problem.pinned, at_least))
+    bold = solve(wished, time_limit=time_limit)
+    learning = np.minimum(np.maximum(bold.hours - calm.hours, 0.0), trial.elsewhere)
+    share = float(learning.sum() / max(bold.hours.sum(), 1e-9))
+    return Explored(_told_plainly(problem, plain, bold), share, learning, trial.leaning)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """How much is tried: with how much hope, and where."""
+
+    leaning: Floats  # (A,) factor on the worth of a unit
+    elsewhere: Floats  # (A,) hours that lie elsewhere for it
+    part: float = 1.0  # of all that so much hope would move; below 1 those hours are promised, and hope stays out
+
+
+def _within(problem: Problem, plain: Plan, lift: Floats, most: float, time_limit: float | None) -> _Trial:
+    """The most hope under which no more than a share `most` of the hours lie elsewhere.
+
+    Where a few people are everybody, even little hope moves somebody's whole week: then a part of that is tried.
+    """
     extra = np.where(problem.role == PRODUCE, lift[problem.expert, problem.queue] - 1.0, 0.0)
-    if most == 0 or not extra.any():
-        return Explored(plain, 0.0)
-    for halved in range(HALVINGS):
-        quality = problem.quality * (1.0 + extra / 2**halved)
-        bold = solve(replace(problem, quality=quality), time_limit=time_limit)
-        share = float(np.maximum(bold.hours - plain.hours, 0.0).sum() / max(bold.hours.sum(), 1e-9))
-        if share <= most:
-            return Explored(_told_plainly(problem, plain, bold), share)
-    return Explored(plain, 0.0)
+    trial = _Trial(np.ones(problem.arcs), np.zeros(problem.arcs))
+    for halved in range(HALVINGS if most > 0 and extra.any() else 0):
+        leaning = 1.0 + extra / 2**halved
+        bold = solve(replace(problem, quality=problem.quality * leaning), time_limit=time_limit)
+        elsewhere = np.maximum(bold.hours - plain.hours, 0.0)
+        if not elsewhere.any():
+            break  # so little hope moves nothing: a part of what more of it moves
+        part = min(most * float(bold.hours.sum() / elsewhere.sum()), 1.0)
+        if part == 1.0:
+            return _Trial(leaning, elsewhere)
+        if (plain.broken + bold.broken).max() < NOTHING:  # else there is no room for a further promise
+            trial = _Trial(leaning, part * elsewhere, part)
+    return trial
 
 
 def _told_plainly(problem: Problem, plain: Plan, bold: Plan) -> Plan:
     """The hours of the bold plan, weighed by what is believed."""
     value, objective = weigh(problem, bold.hours)
-    return replace(plain, hours=bold.hours, value=value, objective=objective, broken=bold.broken, status=bold.status)
+    broken = np.maximum(problem.pinned - bold.hours, 0.0)
+    return replace(plain, hours=bold.hours, value=value, objective=objective, broken=broken, status=bold.status)
 
 
 def _refuse_bad_lift(problem: Problem, lift: Floats, most: float) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from assignment import explain
+from assignment.arrays import Floats
+from assignment.exploration import Explored
 from assignment.plan import Plan
 from assignment.projection import PRODUCE, ROLES, clearing_each_bar
 from assignment.vet_next import vet_next
@@ -16,6 +19,15 @@ from vetting.scope import QueueForm
 
 VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
 LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
+
+
+@dataclass(frozen=True, eq=False)
+class Exploring:
+    """What a plan does in order to learn, and what was allowed."""
+
+    found: Explored
+    most: float  # share of the hours
+    reach: Floats  # (Q,) of hope
 
 
 def closed(setting: Scene) -> list[str]:
@@ -54,7 +66,7 @@ def reachable(setting: Scene, q: int) -> float:
     return float(np.floor(10 * np.sort(floors[:, worst])[-min(3, len(floors))]) / 10)
 
 
-def body(setting: Scene, plan: Plan) -> Json:
+def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json:
     """Everything a page or a file says about the plan, by id."""
     problem = setting.problem
     short = {shortage.queue: shortage for shortage in explain.shortages(problem, plan)}
@@ -66,7 +78,8 @@ def body(setting: Scene, plan: Plan) -> Json:
         "bound": plan.bound,
         "gap": plan.gap,
         "status": plan.status,
-        "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e)],
+        "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e, exploring)],
+        "exploring": None if exploring is None else told(setting, plan, exploring),
         "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
         "closed": closed(setting),
         "demand": {setting.pool.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
@@ -95,7 +108,18 @@ def prices(setting: Scene, plan: Plan) -> Json:
     }
 
 
-def seats(setting: Scene, plan: Plan, e: int) -> list[Json]:
+def told(setting: Scene, plan: Plan, exploring: Exploring) -> Json:
+    """What exploring comes to as a whole: its share of the hours, what it costs today, how far hope reaches."""
+    return {
+        "most": exploring.most,
+        "share": exploring.found.share,
+        "hours": float(exploring.found.learning.sum()),
+        "costs": max(plan.bound - plan.objective, 0.0),
+        "reach": {queue.name: float(c) for queue, c in zip(setting.queues, exploring.reach, strict=True)},
+    }
+
+
+def seats(setting: Scene, plan: Plan, e: int, exploring: Exploring | None = None) -> list[Json]:
     """Where an expert works, why there, and what the second choice would cost."""
     said = []
     for choice in explain.choices(setting.problem, plan, e):
@@ -119,9 +143,23 @@ def seats(setting: Scene, plan: Plan, e: int) -> list[Json]:
                 "acceptance_high": float(setting.projection.acceptance_high[e, choice.queue]),
                 "minutes": float(setting.projection.minutes[e, choice.queue]),
                 "strongest": strongest(setting, e, choice.queue),
+                **to_learn(setting, exploring, choice),
             }
         )
     return said
+
+
+def to_learn(setting: Scene, exploring: Exploring | None, seat: explain.Choice) -> Json:
+    """How many of a seat's hours are there to learn, and the acceptance that was hoped for; None for a reviewer."""
+    if exploring is None:
+        return {"learning": 0.0, "hoped": None}
+    arcs = setting.problem
+    here = (arcs.expert == seat.expert) & (arcs.queue == seat.queue) & (arcs.role == seat.role)
+    arc = int(np.flatnonzero(here)[0])
+    likely = float(setting.projection.acceptance[seat.expert, seat.queue])
+    hours = float(exploring.found.learning[arc])
+    tried = hours > 0 and seat.role == PRODUCE
+    return {"learning": hours, "hoped": min(likely * float(exploring.found.lift[arc]), 1.0) if tried else None}
 
 
 def strongest(setting: Scene, e: int, q: int) -> str:

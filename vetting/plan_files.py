@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from assignment.projection import ROLES
-from assignment.solve import solve
 from irt.model import Floats
 from vetting.account import body
 from vetting.records import Json
 from vetting.scale import Axis
 from vetting.scene import Pool, Wishes, compose, table
 from vetting.scope import ProgramForm
+from vetting.staffing import planned
 from vetting.tables import TableFaultError, header, number, refuse, rows_of
 
 KNOWN = ("expert", "hours", "pay", "languages", "pace")
@@ -134,11 +134,11 @@ def read_previous(file: Path, pool: Pool, program: ProgramForm) -> list[tuple[in
 def plan(
     pool: Pool, program: ProgramForm, before: Sequence[tuple[int, int, int, float]], now: datetime, time_limit: float
 ) -> Json:
-    """The plan's account. Skills of an expert count as independent: a table has no covariances."""
+    """The plan's account, wishes about the whole included. Skills count as independent: a table has no covariances."""
     weights, _ = table(program.queues, pool.skills)
     variance = pool.sds**2 @ (weights**2).T
     setting = compose(pool, program.queues, variance, Wishes(before=before), now)
-    return body(setting, solve(setting.problem, time_limit=time_limit))
+    return body(*planned(setting, program, now, now, time_limit=time_limit))
 
 
 def as_table(account: Json) -> str:

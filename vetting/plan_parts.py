@@ -76,6 +76,7 @@ def plan_parts(
     folder: Path, program: ProgramForm, now: datetime, address: str | None = None
 ) -> tuple[Spread, list[str]]:
     """The plan of all partitions, and everybody's id; on the cluster at the address, else here."""
+    refuse_wishes(program)
     files = partitions(folder) if folder.is_dir() else [folder]
     if address is None:
         loaded = [load(str(file), program, now) for file in files]
@@ -85,6 +86,13 @@ def plan_parts(
     with connected(address) as client:
         workers = Workers(client, [file.resolve() for file in files], program, now)
         return _planned(workers, workers.ids, files, program, now)
+
+
+def refuse_wishes(program: ProgramForm) -> None:
+    """Wishes about the whole of a plan take several solves over the whole pool."""
+    asked = {"mix": program.mix, "explore": program.explore, "least": any(queue.least for queue in program.queues)}
+    if wishes := [name for name, wished in asked.items() if wished]:
+        raise ValueError(f"{', '.join(wishes)}: not for a pool in parts. Maybe join the files, or leave it out.")
 
 
 def connected(address: str) -> Any:  # noqa: ANN401 -- distributed carries no types

@@ -93,6 +93,9 @@ class Scene:
     projection: Projection
     weights: Floats  # (Q, S) adding up to 1
     bars: Floats  # (Q, S) nan for none
+    asks: Asks
+    mean: Floats  # (E, Q) of each expert's ability on each queue
+    variance: Floats  # (E, Q)
 
 
 def scene(db: Session, program: Program, now: datetime) -> Scene:
@@ -162,7 +165,7 @@ def compose(
         before=list(asked.before),
         switching=SWITCHING * float(pool.pay.mean()),
     )
-    return Scene(pool, tuple(queues), problem, projection, weights, bars)
+    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance)
 
 
 def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:

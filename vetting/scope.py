@@ -125,6 +125,7 @@ class ProgramForm(Message):
     mix: dict[Annotated[str, Field(min_length=1, max_length=40)], Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict
     )  # part of the program: share of its hours
+    explore: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of hours that may go where most is still to be learnt
     queues: Annotated[list[QueueForm], Field(min_length=1, max_length=500)]
 
     @model_validator(mode="after")

@@ -14,14 +14,17 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from assignment import explain
+from assignment.arrays import Floats
+from assignment.exploration import REACH, explore, hope, waning
 from assignment.plan import Plan, hour_values
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.solve import solve
-from vetting.account import body, closed
+from vetting.account import Exploring, body, closed
 from vetting.programs import scope_of
 from vetting.records import PlanRecord, Program
-from vetting.scene import Scene, scene
+from vetting.scene import Scene, deadlines, scene
+from vetting.scope import ProgramForm
 
 TIME_LIMIT = 20.0  # seconds a solve may take; the incumbent and its gap come back in any case
 
@@ -39,24 +42,65 @@ def make_plan(db: Session, program: Program, now: datetime, *, allow_empty: bool
     setting = scene(db, program, now)
     if not allow_empty and (shut := closed(setting)):
         raise ClosedQueueError(" ".join(shut))
-    asked = scope_of(db, program)
-    setting, plan = as_wished(setting, asked.mix if asked else {})
-    record = PlanRecord(at=now, program=program, body=body(setting, plan))
+    asked = scope_of(db, program) or ProgramForm(name=program.name, queues=list(setting.queues))
+    begun = program.plans[0].at if program.plans else now
+    setting, plan, exploring = planned(setting, asked, begun, now)
+    record = PlanRecord(at=now, program=program, body=body(setting, plan, exploring))
     db.add(record)
     db.flush()
     return record
 
 
+def planned(
+    setting: Scene, asked: ProgramForm, begun: datetime, now: datetime, *, time_limit: float = TIME_LIMIT
+) -> tuple[Scene, Plan, Exploring | None]:
+    """The plan as it was wished; at the end some of its hours may go where most is still to be learnt."""
+    setting, problem = as_wished(setting, asked.mix, time_limit)
+    if not asked.explore:
+        return setting, solve(problem, time_limit=time_limit), None
+    reach = reaches(setting, begun, now)
+    lift = hope(setting.mean, setting.variance, setting.asks, reach)
+    found = explore(problem, lift, most=asked.explore, time_limit=time_limit)
+    return setting, found.plan, Exploring(found, asked.explore, reach)
+
+
+# -- exploring ---------------------------------------------------------------------------------------
+
+
+def reaches(setting: Scene, begun: datetime, now: datetime) -> Floats:
+    """(Q,) how far hope reaches in each queue: what is learnt in its last days can be used least.
+
+    It wanes by whole days from the program's first plan to the queue's date; without a date, work goes on and it stays.
+    """
+    found = np.full(len(setting.queues), REACH)
+    for q, (queue, end) in enumerate(zip(setting.queues, deadlines(setting.queues, now), strict=True)):
+        if queue.due is not None:
+            days = max((end.date() - begun.date()).days, 0) + 1
+            found[q] = waning(min(max((now.date() - begun.date()).days, 0), days), days)
+    return found
+
+
 # -- wishes about the whole of a plan ----------------------------------------------------------------
 
 
-def as_wished(setting: Scene, mix: Mapping[str, float]) -> tuple[Scene, Plan]:
-    """The plan with the least people a role and the mix of hours that were asked for, as far as they can be had."""
-    plan = solve(setting.problem, time_limit=TIME_LIMIT)
+def as_wished(setting: Scene, mix: Mapping[str, float], time_limit: float = TIME_LIMIT) -> tuple[Scene, Problem]:
+    """The problem with the least people a role and the mix of hours that were asked for, as far as they can be had.
+
+    What wishes mean for queues and people is found without the plan before: it follows from what is asked and who is
+    there, and the same question has the same answer tomorrow.
+    """
     if any(queue.least for queue in setting.queues):
-        setting = replace(setting, problem=with_least(setting, plan))
-        plan = solve(setting.problem, time_limit=TIME_LIMIT)
-    return mixed(setting, plan, mix) if mix else (setting, plan)
+        pinned = with_least(setting, solve(fresh(setting.problem), time_limit=time_limit)).pinned
+        setting = replace(setting, problem=replace(setting.problem, pinned=pinned))
+    if not mix:
+        return setting, setting.problem
+    demand = mixed(setting, mix, time_limit)
+    return setting, replace(setting.problem, queues=replace(setting.problem.queues, demand=demand))
+
+
+def fresh(problem: Problem) -> Problem:
+    """The problem as if there had been no plan before."""
+    return replace(problem, before=np.zeros(problem.arcs))
 
 
 def with_least(setting: Scene, plan: Plan) -> Problem:
@@ -80,27 +124,27 @@ def with_least(setting: Scene, plan: Plan) -> Problem:
     return replace(problem, pinned=pinned)
 
 
-def mixed(setting: Scene, plan: Plan, mix: Mapping[str, float]) -> tuple[Scene, Plan]:
-    """Hours by part of the program brought to their shares, by asking less where there is too much.
+def mixed(setting: Scene, mix: Mapping[str, float], time_limit: float) -> Floats:
+    """(Q,) what to ask of the queues so that hours by part of the program come to their shares.
 
     Iterative proportional fitting on what the queues of a part may ask: a part that people cannot fill holds the
     others back to its share.
     """
     part = np.array([list(mix).index(queue.part) for queue in setting.queues])
     share = np.array(list(mix.values()))
-    full = setting.problem.queues.demand
-    asked, best = full, (np.inf, plan)
+    problem = fresh(setting.problem)
+    full = problem.queues.demand
+    asked, best = full, (np.inf, full)
     for _ in range(FITTINGS):
-        hours = np.bincount(part[setting.problem.queue], plan.hours, len(share))
+        plan = solve(replace(problem, queues=replace(problem.queues, demand=asked)), time_limit=time_limit)
+        hours = np.bincount(part[problem.queue], plan.hours, len(share))
         if hours.sum() <= 0:
             break
         off = float(np.abs(hours / hours.sum() - share).max())
-        best = min(best, (off, plan), key=lambda found: found[0])
+        best = min(best, (off, asked), key=lambda found: found[0])
         if off < MIX_WITHIN / 2:
             break
         wish = (share * hours.sum() / np.maximum(hours, 1e-9))[part]
-        planned = full - explain.unmet(setting.problem, plan)
-        asked = np.minimum(full, np.where(wish < 1, np.minimum(asked, planned), asked) * np.clip(wish, 0.2, 2.0))
-        capped = replace(setting.problem, queues=replace(setting.problem.queues, demand=asked))
-        plan = solve(capped, time_limit=TIME_LIMIT)
-    return setting, best[1]
+        made = full - explain.unmet(problem, plan)
+        asked = np.minimum(full, np.where(wish < 1, np.minimum(asked, made), asked) * np.clip(wish, 0.2, 2.0))
+    return best[1]

@@ -215,10 +215,13 @@ def tell(body: Account, names: dict[str, str]) -> None:
         share = f"{queue['accepted']:,.0f} of {queue['units']:,.0f} ({100 * queue['accepted'] / queue['units']:.0f} %)"
         table.add_row(escape(queue["name"]), share, held or "nothing", f"{price:,.0f}" if price else "")
     out.print(table)
+    if (told := body["exploring"]) is not None:
+        share = f"{100 * told['share']:.1f} % of {100 * told['most']:.3g} % allowed"
+        out.print(f"exploring: {told['hours']:.1f} h, {share}, at most {told['costs']:,.0f} less today", markup=False)
     for row in sorted(body["hours"], key=lambda row: -row["hours"])[:SHOWN]:
         out.print(
             f"  {escape(names.get(row['expert'], row['expert'])):20} {row['hours']:5.1f} h "
-            f"{row['role']:8} {escape(row['queue'])}"
+            f"{row['role']:8} {escape(row['queue'])}{to_learn(row)}"
         )
     if len(body["hours"]) > SHOWN:
         out.print(f"  … and {len(body['hours']) - SHOWN} more seats (--json has all)")
@@ -231,3 +234,10 @@ def tell(body: Account, names: dict[str, str]) -> None:
         out.print(f"  vet next: {escape(who)} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
     for said in body["closed"]:
         notes.print(said, style="yellow", markup=False)
+
+
+def to_learn(row: Account) -> str:
+    if not row["learning"]:
+        return ""
+    why = f": P(accepted) hoped {row['hoped']:.2f}, likely {row['acceptance']:.2f}" if row["hoped"] else ""
+    return f" ({row['learning']:.1f} h to learn{why})"

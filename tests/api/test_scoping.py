@@ -10,13 +10,14 @@ from vetting.records import Program, Queue
 from vetting.scope import ProgramForm
 
 ASKED = {
-    "name": "From a form", "budget": "9000", "mix": "easy 40, hard 60", "q0-name": "Proofs", "q0-kind": "verification",
+    "name": "From a form", "budget": "9000", "mix": "easy 40, hard 60", "explore": "0.1",
+    "q0-name": "Proofs", "q0-kind": "verification",
     "q0-units": "80", "q0-priority": "high", "q0-part": "easy", "q0-skill-0": "math.proof", "q0-weight-0": "1",
     "q0-bar-0": "-0.5", "q0-reviews": "2", "q0-human_only": "yes", "q1-name": "Sums", "q1-kind": "other",
     "q1-units": "10", "q1-part": "hard", "q1-skill-0": "math.algebra", "q1-least_review": "2", "act": "keep",
 }  # fmt: skip
 THE_SAME = {
-    "name": "From a form", "budget": 9000, "mix": {"easy": 0.4, "hard": 0.6},
+    "name": "From a form", "budget": 9000, "mix": {"easy": 0.4, "hard": 0.6}, "explore": 0.1,
     "queues": [
         {"name": "Proofs", "kind": "verification", "units": 80, "priority": "high", "part": "easy", "reviews": 2,
          "skills": {"math.proof": 1}, "bars": {"math.proof": -0.5}, "human_only": True},
@@ -41,6 +42,9 @@ def test_a_form_and_a_file_give_the_same_object(front, staff):
     page = staff.get(answer.headers["location"])
     assert "Can it be done" in page.text
     assert "In 48 hours" in page.text
+    plan = answer.headers["location"].replace("/queues", "")
+    assert staff.post(plan).status_code == 303
+    assert "most is still to be learnt" in staff.get(plan).text
     # what is shown again for a change, sent back unchanged, changes nothing
     path = answer.headers["location"].replace("queues", "edit")
     before = counts(front)
@@ -58,7 +62,7 @@ def test_every_fault_stands_beside_its_field_and_nothing_is_kept(front, staff):
         "q1-name": ("Proofs", "name"), "q0-due": ("2020-01-01", "q0-due"), "mix": ("easy forty", "mix"),
         "q1-least_review": ("many", "q1-least_review"), "name": ("A program", "name"),
         "q0-skill-0": ("math.magic", "q0-skill-0"), "q0-language": ("English", "q0-language"),
-        "budget": ("free", "budget"),
+        "budget": ("free", "budget"), "explore": ("10", "explore"),
     }  # fmt: skip
     for field, (said, where) in wrong.items():
         page = staff.post("/lead/programs/new", data=ASKED | {"name": "Never kept", field: said})

@@ -72,6 +72,22 @@ def test_an_unchanged_input_gives_the_same_plan(experts, program, tmp_path):
         assert hours(again)[seat] == pytest.approx(planned, abs=1e-3)  # the file holds four decimals
 
 
+def test_a_plan_from_files_explores_and_keeps_a_mix_where_the_queues_ask_for_it(experts, program):
+    pool = plan_files.read_experts(experts)
+    assert plan_files.plan(pool, program, [], NOW, 10)["exploring"] is None
+    tried = plan_files.plan(pool, program.model_copy(update={"explore": 0.2}), [], NOW, 10)
+    assert 0 < tried["exploring"]["share"] <= 0.2
+    assert sum(row["learning"] for row in tried["hours"]) == pytest.approx(tried["exploring"]["hours"], abs=0.2)
+    parts = [queue.model_copy(update={"part": queue.name, "units": 900}) for queue in program.queues]
+    mix = {"Proofs": 0.25, "Essays": 0.75}
+    body = plan_files.plan(pool, program.model_copy(update={"queues": parts, "mix": mix}), [], NOW, 10)
+    total = sum(row["hours"] for row in body["hours"])
+    for name, share in mix.items():
+        assert sum(row["hours"] for row in body["hours"] if row["queue"] == name) / total == pytest.approx(
+            share, abs=0.02
+        )
+
+
 def test_csv_and_parquet_say_the_same(experts, tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import csv as reader

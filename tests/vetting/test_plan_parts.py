@@ -63,6 +63,12 @@ def test_any_number_of_partitions_gives_the_same_prices(pool, program, tmp_path)
     assert found[0].plan.gap <= 1e-4
 
 
+def test_wishes_about_the_whole_are_refused_by_name(pool, program, tmp_path):
+    folder = cut(pool, tmp_path / "parts", 2)
+    with pytest.raises(ValueError, match=r"^explore: not for a pool in parts. Maybe"):
+        plan_parts.plan_parts(folder, program.model_copy(update={"explore": 0.1}), NOW)
+
+
 def test_dask_workers_find_what_this_process_finds(pool, program, tmp_path):
     distributed = pytest.importorskip("distributed")
     folder = cut(pool, tmp_path / "parts", 3)

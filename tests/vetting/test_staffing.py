@@ -365,3 +365,86 @@ def test_a_role_gets_the_people_it_was_asked_to_have_at_least(db, bank, pool):
     assert people(body, "produce") >= 3
     assert people(body, "review") >= 3
     assert pool
+
+
+# -- exploring ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half_known(db, bank):
+    """Three people of whom much is known, and four of whom only algebra is: as good by forecast, a little dearer."""
+    for n in range(3):
+        expert(db, bank, MATHS, right_share=0.8, name=f"Known {n}")
+    more = [expert(db, bank, ["math.algebra"], right_share=0.86, pay=41, name=f"Half known {n}") for n in range(4)]
+    db.expire_all()
+    return [str(person.id) for person in more]
+
+
+def exploring(db, share, name="Exploring", **fields):
+    form = {"name": name, "explore": share, "queues": [queue(units=40, difficulty=1.0, **fields)]}
+    return programs.keep_program(db, ProgramForm.model_validate(form), NOON)
+
+
+def seats_of(body):
+    return {(row["expert"], row["queue"], row["role"]): row["hours"] for row in body["hours"]}
+
+
+def test_a_plan_explores_only_if_it_was_asked_to_and_says_which_hours_and_why(db, half_known):
+    plain = plan(db, exploring(db, 0.0, "Plain"))
+    assert plain["exploring"] is None
+    assert {row["learning"] for row in plain["hours"]} == {0.0}
+    body = plan(db, exploring(db, 0.4))
+    told = body["exploring"]
+    tried = [row for row in body["hours"] if row["learning"] > 0]
+    assert told["hours"] == pytest.approx(
+        sum(row["learning"] for row in tried), abs=0.1
+    )  # seats of minutes are left out
+    assert 0 < told["share"] <= told["most"] == 0.4
+    assert body["value"] <= plain["value"] + 1e-9
+    assert body["value"] + told["costs"] >= plain["value"] - 1e-6
+    for row in tried:
+        assert row["learning"] <= row["hours"] + 1e-9
+        assert row["hoped"] is None if row["role"] != "produce" else row["acceptance"] < row["hoped"] <= 1
+    assert {row["expert"] for row in tried if row["role"] == "produce"} & set(half_known)
+
+
+def test_an_exploring_plan_made_again_is_the_same_however_often(db, half_known):
+    made = exploring(db, 0.4)
+    first = plan(db, made)
+    for _ in range(3):
+        db.expire_all()
+        again = plan(db, made)
+        assert seats_of(again) == seats_of(first)
+        assert [row["learning"] for row in again["hours"]] == pytest.approx([row["learning"] for row in first["hours"]])
+    assert half_known
+
+
+def test_hope_wanes_by_the_day_up_to_a_queues_date_and_stays_where_there_is_none(db, half_known):
+    dated = exploring(db, 0.4, due=(NOON + timedelta(days=9)).date())
+    reach = []
+    for day in range(10):
+        body = staffing.make_plan(db, dated, NOON + timedelta(days=day)).body
+        reach.append(body["exploring"]["reach"]["Proofs"])
+        db.expire_all()
+    assert reach == pytest.approx([0.5 * (1 - day / 10) ** 0.5 for day in range(10)])
+    endless = exploring(db, 0.4, "Endless")
+    plan(db, endless)
+    db.expire_all()
+    late = staffing.make_plan(db, endless, NOON + timedelta(days=40)).body
+    assert late["exploring"]["reach"] == {"Proofs": 0.5}
+    assert half_known
+
+
+def test_wishes_hold_while_a_plan_explores_and_mean_the_same_tomorrow(db, half_known):
+    shares = {"one": 0.3, "two": 0.7}
+    queues = [queue(part, part=part, units=300, least={"produce": 2}) for part in shares]
+    form = {"name": "Wished", "mix": shares, "explore": 0.1, "queues": queues}
+    made = programs.keep_program(db, ProgramForm.model_validate(form), NOON)
+    body = plan(db, made)
+    for part, share in shares.items():
+        makers = {row["expert"] for row in body["hours"] if row["role"] == "produce" and row["queue"] == part}
+        assert len(makers) >= 2
+        assert hours(body, queue=part) / hours(body) == pytest.approx(share, abs=0.02 + 0.1)
+    db.expire_all()
+    assert seats_of(plan(db, made)) == seats_of(body)
+    assert half_known
