@@ -18,7 +18,7 @@ from api.forms import Form, number_of, text_of
 from api.lead import program_or_404
 from api.recruiter import Staff, frame, shown_name
 from api.worker import link
-from vetting import delivery, gate, offering, programs, progress, work
+from vetting import delivery, gate, offering, programs, progress, suspicion, work
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
 from vetting.work_records import Submission, Suspicion, Unit
@@ -153,7 +153,7 @@ def find(db: Session, program: Program, form: FormData, who: str, now: datetime)
     verdict = text_of(form, "verdict")
     if verdict not in {"true", "cleared"}:
         raise work.FormError("verdict", "Pick one: found true, or cleared.")
-    work.find(db, flag, upheld=verdict == "true", because=text_of(form, "reason"), by=who, now=now)
+    suspicion.find(db, flag, upheld=verdict == "true", because=text_of(form, "reason"), by=who, now=now)
 
 
 # -- what is delivered -------------------------------------------------------------------------------

@@ -40,7 +40,8 @@ KINDS = [
 ]
 TEXTS = ("name", "kind", "value", "priority", "units", "minutes", "review_minutes", "reviews", "second", "due",
          "language", "languages", "credentials", "budget", "part", "labels", "guideline", "difficulty",
-         "pilot", "raters", "agreement", "checkpoint", "least_produce", "least_review", "least_second")  # fmt: skip
+         "pilot", "raters", "agreement", "checkpoint", "gold", "gold_people", "repeats", "repeat_after",
+         "least_produce", "least_review", "least_second")  # fmt: skip
 TICKS = ("human_only", "outside_team")
 LISTS = ("languages", "credentials", "labels")
 

@@ -18,10 +18,10 @@ from api.auth import sign, unsign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, number_of, said_of, text_of
 from api.links import not_ours
-from vetting import checks, offering, programs, progress, work
+from vetting import checks, looks, offering, programs, progress, suspicion, work
 from vetting.records import Applicant, Erasure
 from vetting.scope import QueueForm
-from vetting.work_records import Offer, Resolution, Review, Submission, Suspicion, Unit
+from vetting.work_records import Look, Offer, Resolution, Review, Submission, Suspicion, Unit
 
 router = APIRouter()
 DOING = {"produce": "make a unit", "review": "review a unit", "second": "give a second-level review",
@@ -74,8 +74,8 @@ def next_unit(db: WritingDB, now: Now, token: str, mine: Asking) -> Response:  #
     offer = offering.next_offer(db, mine, now)
     if offer is None:
         return JSONResponse({"offer": None})
-    told = {"id": offer.id, "unit": offer.unit.number, "queue": offer.unit.queue, "task": offer.task, "why": offer.why,
-            "taken": bool(offer.reply and offer.reply.taken)}  # fmt: skip
+    told = {"id": offer.id, "unit": offer.unit.number, "queue": offer.unit.queue, "task": looks.face(offer),
+            "why": looks.told(offer), "taken": bool(offer.reply and offer.reply.taken)}  # fmt: skip
     return JSONResponse({"offer": told})
 
 
@@ -87,15 +87,18 @@ def desk_page(
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK
     context = {
         "subject": "Your work", "who": mine.name, "action": f"/w/{token}", "said": said, "errors": list(errors),
-        "offer": offer_view(offer, now) if offer else None, "mine": [own_view(s, now) for s in own(db, mine)],
+        "offer": offer_view(offer, now) if offer else None, "mine": own(db, mine, now),
         "request_id": uuid4().hex, "organisation": ours.settings.organisation,
     }  # fmt: skip
     return page(request, "worker/desk.html", context, status)
 
 
-def own(db: Session, person: Applicant) -> Sequence[Submission]:
+def own(db: Session, person: Applicant, now: datetime) -> list[dict[str, Any]]:
+    """What this person made last; a judgement that is not delivered stands among the others."""
     made = select(Submission).join(Offer).where(Offer.applicant_id == person.id)
-    return db.scalars(made.order_by(Submission.id.desc()).limit(SHOWN)).all()
+    views = [own_view(one, now) for one in db.scalars(made.order_by(Submission.id.desc()).limit(SHOWN))]
+    views += [look_view(look) for look in looks.of_person(person.looks)[:SHOWN]]
+    return sorted(views, key=lambda view: view["at"], reverse=True)[:SHOWN]
 
 
 # -- what is shown -----------------------------------------------------------------------------------
@@ -106,29 +109,29 @@ def offer_view(offer: Offer, now: datetime) -> dict[str, Any]:  # noqa: ARG001 -
     unit, why = offer.unit, offer.why
     last = unit.submissions[-1] if unit.submissions else None
     queue = queue_of(unit, last)
-    judged = last if offer.task != "produce" else None
+    task, judged = looks.face(offer), looks.judged(offer)
     again = last if last and offer.task == "produce" and last.offer.applicant_id == offer.applicant_id else None
     view = {
-        "id": offer.id, "task": offer.task, "doing": DOING[offer.task], "queue": unit.queue,
+        "id": offer.id, "task": task, "doing": DOING[task], "queue": unit.queue,
         "program": unit.program.name, "guideline": queue.guideline, "content": unit.content,
         "taken": bool(offer.reply and offer.reply.taken),
         "minutes": why.get("minutes", queue.minutes), "pay": why.get("pay", 0.0),
         "why": [RULES.get(why.get("rule", ""), "It waits.")], "labels": queue.labels, "judging": queue.judging,
-        "human_only": queue.human_only and offer.task == "produce", "attest": work.ATTESTED.partition(": ")[2],
-        "verdicts": judgement_choices(queue, offer.task), "errors": work.ERRORS, "suspicions": work.SUSPICIONS,
+        "human_only": queue.human_only and task == "produce", "attest": work.ATTESTED.partition(": ")[2],
+        "verdicts": judgement_choices(queue, task), "errors": work.ERRORS, "suspicions": suspicion.KINDS,
         "before": again.text if again else "", "mend": mend(again),
     }  # fmt: skip
-    if "acceptance" in why and offer.task == "produce":
+    if "acceptance" in why and task == "produce":
         view["why"].append(
             f"About {100 * why['acceptance']:.0f} in 100 of your units here are expected to pass at once "
             f"({100 * why['acceptance_low']:.0f} to {100 * why['acceptance_high']:.0f})."
         )
     if judged is not None:
-        view |= {"text": "" if queue.judging and offer.task != "resolve" else judged.text,
+        view |= {"text": "" if queue.judging and task != "resolve" else judged.text,
                  "steps": checks.step_texts(judged.text),
-                 "noticed": [fault for check in judged.checks for fault in check.faults]}  # fmt: skip
-    if offer.task == "resolve" and judged is not None:
-        view["sides"] = sides(judged)
+                 "noticed": [] if queue.judging and task != "resolve" else judged.noticed}  # fmt: skip
+    if task == "resolve" and last is not None:
+        view["sides"] = sides(last)
     return view
 
 
@@ -188,6 +191,16 @@ def own_view(submission: Submission, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def look_view(look: Look) -> dict[str, Any]:
+    """A judgement that is not delivered, as any other that waits; with the right answer where it may be told."""
+    told = looks.revealed(look)
+    return {
+        "id": f"look-{look.id}", "queue": look.offer.unit.queue, "at": look.at, "because": [told] if told else [],
+        "state": "its answer was known" if told else "checked" if look.because else "submitted", "noticed": [],
+        "may_object": False, "flags": [],
+    }  # fmt: skip
+
+
 # -- what is done ------------------------------------------------------------------------------------
 
 
@@ -208,7 +221,9 @@ def done(db: Session, mine: Applicant, form: FormData, now: datetime) -> None:
     if act == "object":
         work.object_to(db, mine, own_submission(db, mine, form), words_of(form), now)
     elif act == "appeal":
-        work.appeal(db, own_suspicion(db, mine, form), words_of(form), now)
+        suspicion.appeal(db, own_suspicion(db, mine, form), words_of(form), now)
+    elif act == "back":
+        work.give_back(db, own_offer(db, mine, form), now)
     elif act in {"take", "decline"}:
         work.reply(db, own_offer(db, mine, form), now, taken=act == "take")
     else:
@@ -261,9 +276,12 @@ def made_or_judged(db: Session, offer: Offer, form: FormData, now: datetime) -> 
     common: dict[str, Any] = {
         "request_id": request_id, "seconds": min((now - began).total_seconds(), LONGEST_AWAY), "now": now,
     }  # fmt: skip
-    if offer.task == "produce":
-        work.submit(db, offer, text=text_of(form, "text"), label=text_of(form, "label"),
-                    attested=text_of(form, "attested") == "yes", **common)  # fmt: skip
+    if looks.face(offer) == "produce":
+        label, text, attested = text_of(form, "label"), text_of(form, "text"), text_of(form, "attested") == "yes"
+        if offer.task in looks.KINDS:
+            looks.keep(db, offer, verdict=label, because=text, attested=attested, **common)
+        else:
+            work.submit(db, offer, text=text, label=label, attested=attested, **common)
         return
     steps = [int(number) for number in form.getlist("wrong_step") if isinstance(number, str) and number.isdigit()]
     said: dict[str, Any] = {
@@ -273,8 +291,7 @@ def made_or_judged(db: Session, offer: Offer, form: FormData, now: datetime) -> 
     if offer.task == "resolve":
         work.resolve(db, offer, edge_case=text_of(form, "edge_case"), **said, **common)
         return
-    given = work.review(db, offer, **said, **common)
-    if kind := text_of(form, "suspicion_kind"):
-        work.suspect(
-            db, given.submission, kind, text_of(form, "suspicion_because"), f"expert {offer.applicant_id}", now
-        )
+    given = (looks.keep if offer.task in looks.KINDS else work.review)(db, offer, **said, **common)
+    made = looks.submission_of(offer) if isinstance(given, Look) else given.submission
+    if made is not None and (kind := text_of(form, "suspicion_kind")):
+        suspicion.suspect(db, made, kind, text_of(form, "suspicion_because"), f"expert {offer.applicant_id}", now)

@@ -19,6 +19,8 @@ References: Lindley & Smith (1972), Bayes estimates for the linear model; Minka 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import ndtr
 
@@ -49,8 +51,13 @@ def pooled(estimate: Floats, variance: Floats, group: Rows, *, between: float, a
     return mean, spread
 
 
-def observed(counts: Floats, difficulty: float, centre: float = 0.0) -> tuple[float, float]:
-    """(value, variance) of the one observation of x that counts (3,) of rejected, sent back, accepted amount to."""
+def observed(
+    counts: Floats, difficulty: float, centre: float = 0.0, gold: Sequence[tuple[float, Floats]] = ()
+) -> tuple[float, float]:
+    """(value, variance) of the one observation of x that counts (3,) of rejected, sent back, accepted amount to.
+
+    gold: (doubt, counts (3,)) of judgements held against a known answer, which is wrong itself with chance `doubt`.
+    """
     x = centre + WIDE * POINTS
     passed, kept = ndtr(x - difficulty), ndtr(x - difficulty - REWORK_FROM)
     clean = np.stack([1.0 - kept, kept - passed, passed])  # (3, P)
@@ -59,6 +66,8 @@ def observed(counts: Floats, difficulty: float, centre: float = 0.0) -> tuple[fl
     seen[1] += SLIP * (clean[0] + clean[2])
     seen[2] += SLIP / 2 * clean[1]
     logged = counts @ np.log(np.maximum(seen, 1e-300)) - (x - centre) ** 2 / (2.0 * WIDE**2)
+    for doubt, told in gold:  # where the answer is wrong, right and wrong change places
+        logged += told @ np.log(np.maximum((1.0 - doubt) * clean + doubt * clean[::-1], 1e-300))
     mass = np.exp(logged - logged.max())
     mass /= mass.sum()
     mean = float(mass @ x)

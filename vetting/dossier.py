@@ -166,7 +166,7 @@ def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, 
 
     How far a piece moved it: the score with all evidence, less the score with this piece left out.
     """
-    everything = evidence.gather(applicant.sittings, applicant.certificates, scale, now, outcomes=applicant.outcomes)
+    everything = evidence.gather(applicant.sittings, applicant.certificates, scale, now, outcomes=applicant.work_seen)
     pairs = evidence.graded(applicant.sittings, scale)
     rows, _, share = role_columns(role, scale)
     full = float(share @ solve(scale.population, everything).mean[rows])

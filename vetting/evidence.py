@@ -19,7 +19,7 @@ from vetting import learning, panel
 from vetting.panel import Reading
 from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
 from vetting.scale import Scale
-from vetting.work_records import Outcome, Submission
+from vetting.work_records import Look, Offer, Outcome, Submission, Unit
 
 # CEFR levels on the scale of start.py's difficulties: where half of the level's items are mastered
 CEFR = {"a1": -2.4, "a2": -1.8, "b1": -1.0, "b2": -0.2, "c1": 0.8, "c2": 1.6}
@@ -39,6 +39,7 @@ WHOLE = (
     selectinload(Applicant.offers),
     selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.unit),
     selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.wording),
+    selectinload(Applicant.looks).joinedload(Look.offer).joinedload(Offer.unit).selectinload(Unit.golds),
 )
 
 
@@ -117,7 +118,7 @@ def asked_about(question: Question) -> Counter[str]:
 
 def gather(
     sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime,
-    until: datetime | None = None, outcomes: Iterable[Outcome] = (),
+    until: datetime | None = None, outcomes: Iterable[Outcome | Look] = (),
 ) -> Evidence:  # fmt: skip
     """All that is known of one person, or was at a moment: answers, then interviews, certificates, outcomes of work."""
     sittings = list(sittings)
@@ -238,7 +239,7 @@ def only(full: Evidence, keep: NDArray[np.bool_]) -> Evidence:
 def belief(applicant: Applicant, scale: Scale, now: datetime) -> Posterior:
     """What we believe of a person from everything they did."""
     return solve(
-        scale.population, gather(applicant.sittings, applicant.certificates, scale, now, None, applicant.outcomes)
+        scale.population, gather(applicant.sittings, applicant.certificates, scale, now, None, applicant.work_seen)
     )
 
 

@@ -20,7 +20,7 @@ from vetting import work
 from vetting.programs import wordings
 from vetting.records import AuditEntry, Json, Program
 from vetting.scope import QueueForm
-from vetting.work_records import QueueDecision, Submission, Unit
+from vetting.work_records import QueueDecision, Submission, Unit, deliverable
 
 VERDICTS = ("scale", "change", "stop")
 PHASES = {"scale": "scaled", "change": "pilot", "stop": "stopped"}
@@ -69,7 +69,7 @@ def pilot_units(db: Session, program: Program, queue: str) -> Sequence[Unit]:
     """The units of the running pilot: those since the queue was last changed."""
     changed = [one.at for one in decisions(db, program, queue) if one.verdict == "change"]
     since = changed[-1] if changed else START
-    mine = Unit.program_id == program.id, Unit.queue == queue, Unit.pilot, Unit.at >= since
+    mine = Unit.program_id == program.id, Unit.queue == queue, Unit.pilot, Unit.at >= since, deliverable()
     return db.scalars(select(Unit).where(*mine).order_by(Unit.number)).all()
 
 

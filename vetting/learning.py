@@ -8,7 +8,7 @@ Content speaks about the queue's skills of a subject, style about its skills of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -19,10 +19,11 @@ from sqlalchemy.orm import Session
 from assignment.pooling import FIT, observed, pooled
 from irt.belief import GAUSSIAN, Evidence
 from irt.model import Floats, Items
+from vetting.known import known
 from vetting.records import Applicant, Program
 from vetting.scale import Scale
 from vetting.scope import QueueForm
-from vetting.work_records import Offer, Outcome, Submission, Unit
+from vetting.work_records import Look, Offer, Outcome, Submission, Unit, deliverable
 
 REVIEWERS = 0.2  # sd that strict and lenient reviewers leave on the observation, however many units it rests on
 BETWEEN, ACROSS = 0.25, 0.35  # sd of log minutes: of queues of a kind around it, of kinds around the start value
@@ -40,6 +41,7 @@ class Work:
     skills: Mapping[str, float]  # weights
     difficulty: float
     counts: tuple[int, int, int]  # rejected, sent back, accepted
+    gold: Mapping[float, tuple[int, int, int]] = field(default_factory=dict)  # the same of gold, by its own doubt
 
 
 def counts_as_evidence(outcome: Outcome) -> bool:
@@ -47,22 +49,34 @@ def counts_as_evidence(outcome: Outcome) -> bool:
     return outcome.settled in {"agreed", "adjudicated"}
 
 
-def works(outcomes: Iterable[Outcome]) -> list[Work]:
-    """A person's outcomes by queue and sort; of each submission the latest counts."""
-    latest = {outcome.submission_id: outcome for outcome in outcomes}
+def works(seen: Iterable[Outcome | Look]) -> list[Work]:
+    """What came of a person's work, by queue and sort; of each submission the latest. Gold speaks of content alone."""
+    seen = list(seen)
+    latest = {outcome.submission_id: outcome for outcome in seen if isinstance(outcome, Outcome)}
     counts: dict[tuple[int, str, str], list[int]] = {}
+    gold: dict[tuple[int, str, str], dict[float, list[int]]] = {}
     forms: dict[tuple[int, str], QueueForm] = {}
     for outcome in filter(counts_as_evidence, latest.values()):
         unit = outcome.submission.unit
-        seat = unit.program_id, unit.queue
-        forms[seat] = QueueForm.model_validate(outcome.submission.wording.body)
+        forms[unit.program_id, unit.queue] = QueueForm.model_validate(outcome.submission.wording.body)
         for sort, level in (("content", outcome.level), ("style", outcome.style)):
-            counts.setdefault((*seat, sort), [0, 0, 0])[level] += 1
+            counts.setdefault((unit.program_id, unit.queue, sort), [0, 0, 0])[level] += 1
+    for look in known(one for one in seen if isinstance(one, Look)):
+        forms.setdefault((look.program, look.queue.name), look.queue)
+        told = gold.setdefault((look.program, look.queue.name, "content"), {})
+        told.setdefault(look.doubt, [0, 0, 0])[look.level] += 1
     return [
-        Work(program, queue, skills, forms[program, queue].difficulty, (tally[0], tally[1], tally[2]))
-        for (program, queue, sort), tally in counts.items()
-        if (skills := skills_of(forms[program, queue], sort))
-    ]
+        Work(seat[0], seat[1], skills, form.difficulty, three(counts.get(seat, [])),
+             {doubt: three(tally) for doubt, tally in gold.get(seat, {}).items()})
+        for seat in dict.fromkeys([*counts, *gold])
+        if (form := forms[seat[:2]]) and (skills := skills_of(form, seat[2]))
+    ]  # fmt: skip
+
+
+def three(tally: Sequence[int]) -> tuple[int, int, int]:
+    """Counts of rejected, sent back, accepted; none of anything where there is no tally."""
+    rejected, sent_back, accepted = tally or (0, 0, 0)
+    return rejected, sent_back, accepted
 
 
 def skills_of(queue: QueueForm, sort: str) -> dict[str, float]:
@@ -74,15 +88,15 @@ def skills_of(queue: QueueForm, sort: str) -> dict[str, float]:
     return {skill: weight / sum(mine.values()) for skill, weight in mine.items()}
 
 
-def evidence_of(outcomes: Iterable[Outcome], scale: Scale, known: Floats) -> Evidence:
-    """A person's work as rows of evidence, one a queue and sort; `known` (S,) are the means before any of it."""
+def evidence_of(outcomes: Iterable[Outcome | Look], scale: Scale, before: Floats) -> Evidence:
+    """A person's work as rows of evidence, one a queue and sort; `before` (S,) are the means before any of it."""
     done = [work for work in works(outcomes) if set(work.skills) <= set(scale.skills.position)]
     loads = max((len(work.skills) for work in done), default=1)
     skill, slope = np.zeros((len(done), loads), dtype=np.int64), np.zeros((len(done), loads))
     for row, work in enumerate(done):
         skill[row, : len(work.skills)] = scale.skills.rows(work.skills)
         slope[row, : len(work.skills)] = list(work.skills.values())
-    centre = (slope * known[skill]).sum(axis=1)
+    centre = (slope * before[skill]).sum(axis=1)
     seen = [tallied(work, float(at)) for work, at in zip(done, centre, strict=True)]
     n = len(done)
     return Evidence(
@@ -98,7 +112,8 @@ def evidence_of(outcomes: Iterable[Outcome], scale: Scale, known: Floats) -> Evi
 
 def tallied(work: Work, centre: float) -> tuple[float, float]:
     """(value, variance) of the one observation that a person's units amount to, read around what is believed."""
-    return observed(np.array(work.counts, dtype=float), work.difficulty, centre)
+    gold = [(doubt, np.array(counts, dtype=float)) for doubt, counts in work.gold.items()]
+    return observed(np.array(work.counts, dtype=float), work.difficulty, centre, gold)
 
 
 # -- queues ------------------------------------------------------------------------------------------
@@ -142,7 +157,7 @@ def settled(db: Session, program: Program, queue: str) -> list[Settled]:
     """First submissions of a queue that were judged, oldest first."""
     made = db.scalars(
         select(Submission).join(Unit).join(Offer, Offer.id == Submission.offer_id)
-        .where(Unit.program_id == program.id, Unit.queue == queue).order_by(Submission.id)
+        .where(Unit.program_id == program.id, Unit.queue == queue, deliverable()).order_by(Submission.id)
     )  # fmt: skip
     first: dict[int, Submission] = {}
     for one in made:
@@ -189,7 +204,7 @@ def fits(
     value, noise = np.zeros((len(people), len(queues))), np.full((len(people), len(queues)), np.inf)
     names = [queue.name for queue in queues]
     for e, person in enumerate(people):
-        for work in works(person.outcomes):
+        for work in works(person.work_seen):
             subject = work.program == program.id and work.queue in names
             if subject and set(work.skills) == set(skills_of(queues[names.index(work.queue)], "content")):
                 q = names.index(work.queue)

@@ -24,12 +24,12 @@ from assignment.plan import Plan, Prices
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.routing import offers as routed
-from vetting import evidence, gate, programs, work
+from vetting import evidence, gate, hidden, looks, programs, work
 from vetting import scale as scales
 from vetting.records import Applicant, Json, PlanRecord, Program
 from vetting.scene import Scene, Wishes, compose, learnt_of, people_variance, pool_of
 from vetting.scope import QueueForm
-from vetting.work_records import Offer, Unit
+from vetting.work_records import Offer, Unit, deliverable
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +56,23 @@ def next_offer(db: Session, person: Applicant, now: datetime, *, within: Program
         return None
     found = [piece for desk in desks(db, person, now, within) for piece in pieces(db, desk)]
     for piece in sorted(found, key=lambda piece: piece.rank):
-        unit = piece.unit or mint(db, piece.desk, piece.queue)
-        if unit is not None:
-            kept = Offer(at=now, unit=unit, applicant=person, task=piece.task, why=piece.why)
-            db.add(kept)
+        offer = offered(db, piece)
+        if offer is not None:
+            db.add(offer)
             db.flush()
-            return kept
+            return offer
     return None
+
+
+def offered(db: Session, piece: Piece) -> Offer | None:
+    """The offer of a piece of work, or of a hidden one in its place; None where no unit is left to make."""
+    desk, task, why = piece.desk, piece.task, piece.why
+    swapped = hidden.instead(db, desk.program, piece.queue, desk.person, task, desk.now) if piece.blends else None
+    if swapped is not None:
+        task, unit = swapped
+        return Offer(at=desk.now, unit=unit, applicant=desk.person, task=task, why=why | {"face": piece.task})
+    found = piece.unit or mint(db, desk, piece.queue)
+    return Offer(at=desk.now, unit=found, applicant=desk.person, task=task, why=why) if found else None
 
 
 def current(db: Session, person: Applicant, now: datetime) -> Offer | None:
@@ -111,6 +121,12 @@ class Piece:
     task: str
     unit: Unit | None  # None: a new one is to be made
     why: Json
+
+    @property
+    def blends(self) -> bool:
+        """Whether it is a judgement among others, so that a unit of a known answer may stand in its place."""
+        fresh = self.task == "produce" and self.queue.judging and self.why["rule"] != "rework"
+        return fresh or self.task == "review"
 
 
 def pieces(db: Session, desk: Desk) -> Iterator[Piece]:
@@ -173,8 +189,7 @@ def waiting(db: Session, desk: Desk, q: int, role: int) -> Unit | str | None:
 def declined(unit: Unit, task: str, person: Applicant, now: datetime) -> bool:
     """Whether this person left this task of this unit, or let it lapse."""
     mine = [offer for offer in unit.offers if offer.applicant_id == person.id and offer.task == task]
-    undone = [o for o in mine if not (o.submission or o.review or o.resolution)]
-    return any(not work.alive(offer, now) for offer in undone)
+    return any(offer.product is None and not work.alive(offer, now) for offer in mine)
 
 
 def back_to_its_maker(unit: Unit, person: Applicant, now: datetime) -> bool:
@@ -247,7 +262,8 @@ def room(db: Session, desk: Desk, queue: QueueForm) -> int:
     asked = ceil(queue.units)
     if desk.phases[queue.name] == "pilot":
         return min(queue.pilot, asked) - len(gate.pilot_units(db, desk.program, queue.name))
-    every = select(func.count(Unit.id)).where(Unit.program_id == desk.program.id, Unit.queue == queue.name)
+    mine = Unit.program_id == desk.program.id, Unit.queue == queue.name, deliverable()
+    every = select(func.count(Unit.id)).where(*mine)
     return asked - int(db.scalar(every) or 0)
 
 
@@ -260,13 +276,12 @@ def mint(db: Session, desk: Desk, queue: QueueForm) -> Unit | None:
 
 def add_units(db: Session, program: Program, queue: QueueForm, contents: Sequence[str], now: datetime) -> list[Unit]:
     """Units with what is put before their makers. The first of a queue, and of a changed one, are its pilot's."""
-    of_queue = Unit.program_id == program.id, Unit.queue == queue.name
-    last = int(db.scalar(select(func.max(Unit.number)).where(*of_queue)) or 0)
+    first = work.next_number(db, program, queue.name)
     in_pilot = gate.phase(db, program, queue.name) == "pilot"
     free = min(queue.pilot, ceil(queue.units)) - len(gate.pilot_units(db, program, queue.name)) if in_pilot else 0
     made = [
-        Unit(at=now, program=program, queue=queue.name, number=last + n, pilot=n <= free, content=content)
-        for n, content in enumerate(contents, start=1)
+        Unit(at=now, program=program, queue=queue.name, number=first + n, pilot=n < free, content=content)
+        for n, content in enumerate(contents)
     ]
     db.add_all(made)
     db.flush()
@@ -301,9 +316,9 @@ def done(db: Session, desk: Desk) -> np.ndarray[tuple[int], np.dtype[np.float64]
         )
     )  # fmt: skip
     for offer in mine:
-        product = offer.submission or offer.review
+        product = offer.product
         if product is not None:
-            seat = offer.unit.queue, offer.task
+            seat = offer.unit.queue, looks.face(offer)
             spent[seat] = spent.get(seat, 0.0) + product.seconds / 3600
     return np.array([spent.get((names[q], ROLES[r]), 0.0) for q, r in zip(problem.queue, problem.role, strict=True)])
 

@@ -16,7 +16,7 @@ from vetting import gate, work
 from vetting.learning import Settled, settled
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
-from vetting.work_records import Checkpoint, Outcome, Submission, Unit
+from vetting.work_records import Checkpoint, Outcome, Submission, Unit, deliverable
 
 RECENT = 50  # units that a drift is looked for in
 DRIFT = 2.576  # sds below the forecast: 1 false alarm in 200 looks
@@ -95,7 +95,7 @@ def figures(seen: Estimate) -> Json:
 
 
 def accepted_units(db: Session, program: Program, queue: str) -> int:
-    of_queue = Unit.program_id == program.id, Unit.queue == queue
+    of_queue = Unit.program_id == program.id, Unit.queue == queue, deliverable()
     accepted = select(func.count(func.distinct(Submission.unit_id))).join(Outcome).join(Unit, Submission.unit)
     return int(db.scalar(accepted.where(Outcome.verdict == "accepted", *of_queue)) or 0)
 

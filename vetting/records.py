@@ -13,7 +13,7 @@ from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, TypeDecora
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 if TYPE_CHECKING:
-    from vetting.work_records import Outcome
+    from vetting.work_records import Look, Outcome
 
 Json = dict[str, Any]
 
@@ -104,6 +104,12 @@ class Applicant(Record):
     resumes: Mapped[list[Resume]] = relationship(back_populates="applicant", order_by="Resume.id")
     erasure: Mapped[Erasure | None] = relationship(back_populates="applicant")
     outcomes: Mapped[list[Outcome]] = relationship(back_populates="applicant", order_by="Outcome.id")
+    looks: Mapped[list[Look]] = relationship(back_populates="applicant", order_by="Look.id")
+
+    @property
+    def work_seen(self) -> list[Outcome | Look]:
+        """All that work showed of this person, see learning.py."""
+        return [*self.outcomes, *self.looks]
 
 
 class Sitting(Record):

@@ -70,6 +70,10 @@ class QueueForm(Message):
     raters: Annotated[int, Field(ge=3, le=7)] = 3  # people who judge each of them
     agreement: Annotated[float, Field(ge=0, lt=1)] = 0.6  # what the lower bound of Gwet's AC1 must reach
     checkpoint: Annotated[int, Field(ge=10, le=10_000)] = 1000  # accepted units between two looks
+    gold: Annotated[float, Field(ge=0, le=0.3)] = 0.1  # share of a person's judgements, if there are gold units
+    gold_people: Annotated[int, Field(ge=1, le=10_000)] = 30  # who may see one gold unit, before it is retired
+    repeats: Annotated[float, Field(ge=0, le=0.3)] = 0.0  # share of a person's judgements that come back to them
+    repeat_after: Annotated[int, Field(ge=5, le=1000)] = 30  # of their judgements between the two
 
     @model_validator(mode="before")
     @classmethod

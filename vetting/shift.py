@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from sqlalchemy.orm import Session
 
-from vetting import offering, programs, progress, work
+from vetting import looks, offering, programs, progress, work
 from vetting.records import Program
 from vetting.work_records import Offer
 
@@ -53,7 +53,7 @@ def piece(db: Session, offer: Offer, now: datetime, rng: np.random.Generator, so
     good = sound.get(offer.unit_id, False) == bool(rng.random() < RIGHT)
     verdict, errors, steps = ("pass", [], []) if good else ("send_back", ["minor content"], [2])
     because = "Simulated: every step holds." if good else "Simulated: step 2 does not hold."
-    judge = work.resolve if offer.task == "resolve" else work.review
+    judge = looks.keep if offer.task in looks.KINDS else work.resolve if offer.task == "resolve" else work.review
     judge(
         db, offer, verdict=verdict, errors=errors, wrong_steps=steps, because=because, request_id=request,
         seconds=seconds, now=now,

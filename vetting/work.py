@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from vetting import checks
@@ -24,17 +24,17 @@ from vetting.records import Applicant, AuditEntry, Program
 from vetting.scope import QueueForm
 from vetting.work_records import (
     Dispute,
-    Finding,
     MechanicalCheck,
     Offer,
     Outcome,
+    Release,
     Reply,
     Resolution,
     Review,
     Submission,
     Suspicion,
     Unit,
-    WorkAppeal,
+    deliverable,
 )
 
 VERDICTS = ("pass", "send_back", "reject")
@@ -44,8 +44,8 @@ LEVEL = {"accepted": 2, "sent back": 1, "rejected": 0}
 ERRORS = tuple(f"{weight} {kind}" for kind in ("content", "style") for weight in ("minor", "major"))
 SENT_BACK_MOST = 2  # times; after that the unit goes to somebody fresh
 ANSWER_WITHIN, WORK_WITHIN = timedelta(hours=24), timedelta(hours=72)  # an offer lapses after that
+ATTEST_OR_LEAVE = "Say that you made it yourself, or decline the unit: nothing follows from that."
 ATTESTED = "people-only-1: I made this myself, without a model writing any of it."
-SUSPICIONS = ("fraud", "copied", "model text")
 
 
 class TakenError(ValueError):
@@ -62,7 +62,7 @@ class FormError(ValueError):
 
 def whole(program: Program, queue: str, db: Session, *, unfinished: bool = False) -> Sequence[Unit]:
     """The units of a queue with all that happened to them; with `unfinished`, those that are not accepted."""
-    asked = select(Unit).where(Unit.program_id == program.id, Unit.queue == queue).order_by(Unit.number)
+    asked = select(Unit).where(Unit.program_id == program.id, Unit.queue == queue, deliverable()).order_by(Unit.number)
     if unfinished:
         done = select(Submission.unit_id).join(Outcome).where(Outcome.verdict == "accepted")
         asked = asked.where(Unit.id.not_in(done))
@@ -73,6 +73,8 @@ def whole(program: Program, queue: str, db: Session, *, unfinished: bool = False
             selectinload(Unit.offers).selectinload(Offer.submission),
             selectinload(Unit.offers).selectinload(Offer.review),
             selectinload(Unit.offers).selectinload(Offer.resolution),
+            selectinload(Unit.offers).selectinload(Offer.look),
+            selectinload(Unit.offers).selectinload(Offer.release),
             made.selectinload(Submission.reviews),
             made.selectinload(Submission.checks),
             made.selectinload(Submission.suspicions).selectinload(Suspicion.findings),
@@ -82,6 +84,12 @@ def whole(program: Program, queue: str, db: Session, *, unfinished: bool = False
     ).all()
 
 
+def next_number(db: Session, program: Program, queue: str) -> int:
+    """The number of the next unit of a queue."""
+    last = select(func.max(Unit.number)).where(Unit.program_id == program.id, Unit.queue == queue)
+    return int(db.scalar(last) or 0) + 1
+
+
 # -- where a unit stands -----------------------------------------------------------------------------
 
 
@@ -89,8 +97,8 @@ def alive(offer: Offer, now: datetime) -> bool:
     """Whether an offer waits for its answer or its work."""
     if offer.reply is None:
         return now - offer.at < ANSWER_WITHIN
-    done = offer.submission or offer.review or offer.resolution
-    return offer.reply.taken and done is None and now - offer.reply.at < WORK_WITHIN
+    over = offer.product or offer.release
+    return offer.reply.taken and over is None and now - offer.reply.at < WORK_WITHIN
 
 
 def suspended(submission: Submission) -> str:
@@ -181,6 +189,18 @@ def reply(db: Session, offer: Offer, now: datetime, *, taken: bool) -> Reply:
     return said
 
 
+def give_back(db: Session, offer: Offer, now: datetime) -> Release:
+    """Undo the taking of an offer whose work was not sent yet: it goes on to others, without any consequence."""
+    if offer.release is not None:
+        return offer.release
+    if offer.reply is None or not alive(offer, now):
+        raise TakenError("There is nothing to give back here. Maybe it was sent already, or it lapsed.")
+    back = Release(at=now, offer=offer)
+    db.add(back)
+    db.flush()
+    return back
+
+
 def working(offer: Offer, tasks: tuple[str, ...], now: datetime) -> None:
     if offer.task not in tasks or offer.reply is None or not offer.reply.taken or not alive(offer, now):
         raise TakenError("This work is not open to you any more. Maybe it lapsed; look for the next one.")
@@ -202,7 +222,7 @@ def submit(
     if not queue.judging and not text.strip():
         raise FormError("text", "Write the unit before you send it.")
     if queue.human_only and not attested:
-        raise FormError("attested", "Say that you made it yourself, or decline the unit: nothing follows from that.")
+        raise FormError("attested", ATTEST_OR_LEAVE)
     made = Submission(
         at=now, unit=unit, offer=offer, wording=worded, request_id=request_id, text=text, seconds=seconds,
         label=label if queue.judging else "", attested=ATTESTED if queue.human_only else "",
@@ -225,7 +245,7 @@ def review(
         return again
     working(offer, ("review", "second"), now)
     submission = offer.unit.submissions[-1]
-    sound(wording_of(submission), verdict, errors, because)
+    sound(wording_of(submission), verdict, errors, because, wrong_steps=wrong_steps)
     said = Review(
         at=now, submission=submission, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, seconds=seconds,
@@ -236,8 +256,11 @@ def review(
     return said
 
 
-def sound(queue: QueueForm, verdict: str, errors: Sequence[str], because: str, extra: tuple[str, ...] = ()) -> None:
-    """Refuse a verdict that is none, or that does not say why."""
+def sound(
+    queue: QueueForm, verdict: str, errors: Sequence[str], because: str, extra: tuple[str, ...] = (), *,
+    wrong_steps: Sequence[int] = (),
+) -> None:  # fmt: skip
+    """Refuse a verdict that is none, that does not say why, or that its own steps speak against."""
     allowed = (*(queue.labels if queue.judging else VERDICTS), *extra)
     if verdict not in allowed:
         raise FormError("verdict", f"Pick one of: {', '.join(allowed)}.")
@@ -245,6 +268,11 @@ def sound(queue: QueueForm, verdict: str, errors: Sequence[str], because: str, e
         raise FormError("errors", f"{strangers[0]!r} is no kind of error. Maybe: {', '.join(ERRORS)}.")
     if (verdict in {"send_back", "reject"} or extra) and len(because.strip()) < 3:
         raise FormError("because", "Say what is wrong and where, so that it can be mended.")
+    if verdict == "pass" and wrong_steps:
+        steps = ", ".join(map(str, wrong_steps))
+        raise FormError("verdict", f"Step {steps} is wrong, so the whole cannot pass. Maybe send it back.")
+    if verdict == "pass" and (major := [error for error in errors if error.startswith("major")]):
+        raise FormError("verdict", f"With a {major[0]} error it cannot pass. Maybe send it back, or call it minor.")
 
 
 def resolve(
@@ -258,7 +286,7 @@ def resolve(
     dispute = open_dispute(offer.unit)
     if dispute is None:
         raise TakenError("This dispute is settled. Maybe look for the next piece of work.")
-    sound(wording_of(dispute.submission), verdict, errors, because, (AMBIGUOUS,))
+    sound(wording_of(dispute.submission), verdict, errors, because, (AMBIGUOUS,), wrong_steps=wrong_steps)
     said = Resolution(
         at=now, dispute=dispute, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, edge_case=edge_case, seconds=seconds,
@@ -344,40 +372,3 @@ def keep_outcome(
     db.add(kept)
     db.flush()
     return kept
-
-
-# -- suspicion: a lane of its own --------------------------------------------------------------------
-
-
-def suspect(db: Session, submission: Submission, kind: str, because: str, by: str, now: datetime) -> Suspicion:
-    """Somebody suspects something: the unit is held until a person has looked. No score changes by it."""
-    if kind not in SUSPICIONS:
-        raise FormError("kind", f"Pick one of: {', '.join(SUSPICIONS)}.")
-    if len(because.strip()) < 3:
-        raise FormError("because", "Say what made you think so.")
-    said = Suspicion(at=now, submission=submission, kind=kind, because=because, by=by)
-    db.add_all([said, AuditEntry(at=now, who=by, what="suspected", about={"submission": submission.id, "kind": kind})])
-    db.flush()
-    return said
-
-
-def find(db: Session, suspicion: Suspicion, *, upheld: bool, because: str, by: str, now: datetime) -> Finding:
-    """A person looked and decided, with a reason; a later finding, after an appeal, takes its place."""
-    if len(because.strip()) < 3:
-        raise FormError("because", "Give a reason.")
-    said = Finding(at=now, suspicion=suspicion, upheld=upheld, because=because, by=by)
-    about = {"suspicion": suspicion.id, "upheld": upheld}
-    db.add_all([said, AuditEntry(at=now, who=by, what="looked at a suspicion", about=about)])
-    db.flush()
-    settle(db, suspicion.submission.unit, now)
-    return said
-
-
-def appeal(db: Session, suspicion: Suspicion, words: str, now: datetime) -> WorkAppeal:
-    """The expert asks for a second look at a finding."""
-    if not suspicion.findings or len(suspicion.appeals) >= len(suspicion.findings):
-        raise TakenError("There is no finding to appeal against yet.")
-    said = WorkAppeal(at=now, suspicion=suspicion, words=words)
-    db.add_all([said, AuditEntry(at=now, who="expert", what="appealed a finding", about={"suspicion": suspicion.id})])
-    db.flush()
-    return said

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vetting.records import Applicant, Json, Program, Queue, Record
@@ -49,6 +49,7 @@ class Unit(Record):
     offers: Mapped[list[Offer]] = relationship(back_populates="unit", order_by="Offer.id")
     submissions: Mapped[list[Submission]] = relationship(back_populates="unit", order_by="Submission.id")
     disputes: Mapped[list[Dispute]] = relationship(back_populates="unit", order_by="Dispute.id")
+    golds: Mapped[list[Gold]] = relationship(back_populates="unit", order_by="Gold.id")
 
 
 class Offer(Record):
@@ -58,14 +59,21 @@ class Offer(Record):
 
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
     applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
-    task: Mapped[str]  # "produce", "review", "second" or "resolve"
-    why: Mapped[Json]  # {"rule", "behind", "worth", "acceptance", "minutes", "pay"}
+    task: Mapped[str]  # "produce", "review", "second", "resolve"; "gold", "repeat", "round" or "again", see looks.py
+    why: Mapped[Json]  # {"rule", "behind", "worth", "acceptance", "minutes", "pay"}; of a look its "face"
     unit: Mapped[Unit] = relationship(back_populates="offers")
     applicant: Mapped[Applicant] = relationship()
     reply: Mapped[Reply | None] = relationship(back_populates="offer")
     submission: Mapped[Submission | None] = relationship(back_populates="offer")
     review: Mapped[Review | None] = relationship(back_populates="offer")
     resolution: Mapped[Resolution | None] = relationship(back_populates="offer")
+    look: Mapped[Look | None] = relationship(back_populates="offer")
+    release: Mapped[Release | None] = relationship(back_populates="offer")
+
+    @property
+    def product(self) -> Submission | Review | Resolution | Look | None:
+        """What came of it."""
+        return self.submission or self.review or self.resolution or self.look
 
 
 class Reply(Record):
@@ -76,6 +84,15 @@ class Reply(Record):
     offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
     taken: Mapped[bool]
     offer: Mapped[Offer] = relationship(back_populates="reply")
+
+
+class Release(Record):
+    """The expert gave back what they had taken, before anything was made; it has no consequence either."""
+
+    __tablename__ = "release"
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    offer: Mapped[Offer] = relationship(back_populates="release")
 
 
 class Submission(Record):
@@ -239,3 +256,51 @@ class QueueDecision(Record):
     reason: Mapped[str]
     by: Mapped[str]
     evidence: Mapped[Json]  # what was on the screen
+
+
+# -- judgements that are not delivered --------------------------------------------------------------
+
+
+class Gold(Record):
+    """A unit whose right verdict is known: it is judged to learn about its judges, and never delivered.
+
+    The latest row of a unit holds. Without a verdict it is withdrawn: looks at it say nothing any more.
+    """
+
+    __tablename__ = "gold"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
+    text: Mapped[str]  # the work that is judged; empty where the unit is a judgement by itself
+    noticed: Mapped[list[str]]  # what machines say about it
+    verdict: Mapped[str]
+    errors: Mapped[list[str]]
+    wrong_steps: Mapped[list[int]]
+    because: Mapped[str]
+    doubt: Mapped[float]  # chance that the verdict itself is wrong
+    people: Mapped[int]  # so many may see it, ever
+    told: Mapped[bool]  # whether whoever judged it may see the right verdict afterwards
+    by: Mapped[str]
+    unit: Mapped[Unit] = relationship(back_populates="golds")
+
+
+class Look(Record):
+    """A judgement that is not delivered: of a gold unit, of one's own earlier unit again, in a calibration round."""
+
+    __tablename__ = "look"
+
+    offer_id: Mapped[int] = mapped_column(ForeignKey("offer.id"), unique=True)
+    applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
+    request_id: Mapped[str] = mapped_column(unique=True)
+    verdict: Mapped[str]
+    errors: Mapped[list[str]]
+    wrong_steps: Mapped[list[int]]
+    because: Mapped[str]
+    attested: Mapped[str] = mapped_column(default="")
+    seconds: Mapped[float]
+    offer: Mapped[Offer] = relationship(back_populates="look")
+    applicant: Mapped[Applicant] = relationship(back_populates="looks")
+
+
+def deliverable() -> ColumnElement[bool]:
+    """Units that are made for the customer: all but gold."""
+    return ~Unit.golds.any()

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.bustle import bustle, do, planned, program, queue, take, team
-from vetting import checks, gate, offering, programs, work
+from vetting import checks, gate, offering, programs, suspicion, work
 from vetting.programs import offer as week_of
 from vetting.records import Availability, Wish
 from vetting.work_records import MechanicalCheck, Offer, Outcome, QueueDecision, Submission, Unit
@@ -257,17 +257,17 @@ def test_a_verdict_without_a_reason_or_of_no_known_kind_is_refused(db, people):
 def test_a_suspicion_holds_the_unit_for_a_person_changes_no_score_and_can_be_appealed(db, people):
     unit, _, others = one_unit(db, people)
     (made,) = unit.submissions
-    flag = work.suspect(db, made, "model text", "It reads like one.", "reviewer", NOON)
+    flag = suspicion.suspect(db, made, "model text", "It reads like one.", "reviewer", NOON)
     assert work.state(unit, NOON) == "held"
     assert offering.next_offer(db, others[0], NOON) is None
-    work.find(db, flag, upheld=True, because="Same text elsewhere.", by="staff", now=NOON)
+    suspicion.find(db, flag, upheld=True, because="Same text elsewhere.", by="staff", now=NOON)
     assert work.state(unit, NOON) == "rejected"
     assert db.scalar(select(func.count(Outcome.id))) == 0
     db.expire_all()
-    work.appeal(db, flag, "I wrote it; here are my drafts.", NOON)
+    suspicion.appeal(db, flag, "I wrote it; here are my drafts.", NOON)
     db.expire_all()
     assert work.state(unit, NOON) == "held"
-    work.find(db, flag, upheld=False, because="The drafts show it.", by="staff", now=NOON)
+    suspicion.find(db, flag, upheld=False, because="The drafts show it.", by="staff", now=NOON)
     db.expire_all()
     assert work.state(unit, NOON) == "checked"
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
+import vetting.round_records  # noqa: F401 -- its tables
 from vetting.records import Record, UtcTime
 
 
