@@ -8,10 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
-from api.deps import DB, House, Now, Ours, page
+from api.deps import DB, House, Now, Ours, now, page
 from api.forms import Form, text_of
-from api.links import Mine
-from vetting import resume
+from api.links import Mine, sitting_of
+from vetting import resume, store, tagging
 from vetting.messages import ClaimForm, ResumeForm
 from vetting.records import Sitting
 
@@ -25,22 +25,29 @@ def experience(request: Request, db: DB, ours: Ours, token: str, mine: Mine) -> 
 
 
 @router.post("/s/{token}/experience")
-def upload(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
-    """Read a file or typed text; what it seems to claim is shown to be corrected."""
+def upload(request: Request, ours: Ours, token: str, form: Form) -> Response:
+    """Keep a file or typed text as the rule reads it, then as a model does; the applicant corrects what it claims."""
     file, typed = form.get("file"), text_of(form, "text")
-    try:
-        if isinstance(file, UploadFile) and file.filename:
-            text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
-        else:
-            text = resume.read_file("", typed.encode())
-    except resume.UnreadableFileError as wrong:
-        return experience_page(request, ours, token, mine, typed, str(wrong))
-    resume.keep_upload(db, mine.applicant, text, resume.parse(text, ours.bank.tree), now)
+    with store.reading(ours.engine) as db:
+        mine = sitting_of(token, db, ours)
+        try:
+            if isinstance(file, UploadFile) and file.filename:
+                text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
+            else:
+                text = resume.read_file("", typed.encode())
+        except resume.UnreadableFileError as wrong:
+            return experience_page(request, ours, token, mine, typed, str(wrong))
+    with store.writing(ours.engine) as db:
+        mine = sitting_of(token, db, ours)
+        kept = resume.keep_upload(db, mine.applicant, text, resume.parse(text, ours.bank.tree), now())
+        number, seat = kept.id, mine.id
+    if ours.settings.access.models:
+        tagging.read_again(ours.engine, number, seat, ours.bank.tree, ours.settings.access, now())
     return RedirectResponse(f"/s/{token}/experience", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/s/{token}/experience/right")
-def confirm(db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+def confirm(db: DB, ours: Ours, at: Now, token: str, mine: Mine, form: Form) -> Response:
     """Keep what the applicant says is right, and nothing that they took out."""
     sources = {one.skill: one.source for one in read(mine).claims}
     known = dict(WORDS[1:])
@@ -49,7 +56,7 @@ def confirm(db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) ->
         for skill in ours.bank.tree.skills
         if (level := text_of(form, skill)) in known
     ]
-    resume.confirm(db, mine.applicant, ResumeForm(claims=claims), now)
+    resume.confirm(db, mine.applicant, ResumeForm(claims=claims), at)
     return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
 
 
@@ -68,7 +75,8 @@ def experience_page(
     context = {
         "subject": mine.invitation.role.name, "action": f"/s/{token}/experience", "back_url": f"/s/{token}",
         "typed": typed, "errors": [("file", wrong)] if wrong else [], "words": WORDS,
-        "given": bool(mine.applicant.resumes),
+        "given": bool(mine.applicant.resumes), "read_by": read(mine).read_by,
+        "model": bool(ours.settings.access.models),
         "rows": [
             (skill, tree[skill].name, claimed[skill].level if skill in claimed else "none",
              claimed[skill].source if skill in claimed else "")

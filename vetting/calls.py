@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,10 @@ from sqlalchemy.orm import Session
 
 from vetting.llm import Access, Attempt
 from vetting.records import Json, ModelCall
+
+RESUME = "RESUME"  # the mark of what was told of a résumé
+RESUME_READ = "résumé"  # purpose of a call that reads one
+TOLD = re.compile(rf"(<<{RESUME} (\w+)>>\n).*?(\n<<end {RESUME} \2>>)", re.DOTALL)
 
 
 def keep(
@@ -63,3 +68,13 @@ def bill(db: Session, sitting_id: int) -> Bill:
 def within_budget(db: Session, access: Access, sitting_id: int) -> Access:
     """The access with what this sitting has left to spend."""
     return access if access.money is None else access.spending(access.money - bill(db, sitting_id).cost)
+
+
+def forget_resumes(db: Session, sittings: Iterable[int]) -> None:
+    """Empty what models were told of a person's résumé; that they were asked, and what it cost, stays."""
+    for call in db.scalars(select(ModelCall).where(ModelCall.sitting_id.in_(list(sittings)))):
+        messages = [one | {"content": TOLD.sub(r"\1\3", one["content"])} for one in call.sent["messages"]]
+        if call.purpose == RESUME_READ:
+            call.reply = ""
+        if messages != call.sent["messages"]:
+            call.sent = {**call.sent, "messages": messages}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vetting import resume
+from vetting import calls, resume
 from vetting.dossier import Dossier
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
 from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Invitation, Role, Sitting
@@ -77,6 +77,7 @@ def erase(db: Session, applicant: Applicant, now: datetime, *, who: str = "appli
             link.name = ""
     applicant.name = ""
     resume.forget(applicant)
+    calls.forget_resumes(db, [seat.id for seat in applicant.sittings])
     about = {"applicant": applicant.id}
     db.add_all([Erasure(at=now, applicant=applicant), AuditEntry(at=now, who=who, what="erased", about=about)])
     db.flush()

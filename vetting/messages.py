@@ -109,6 +109,7 @@ class ResumeForm(Message):
     """What a résumé claims, as read or as corrected."""
 
     claims: Annotated[list[ClaimForm], Field(max_length=40)] = Field(default_factory=list)
+    read_by: Literal["rule", "model"] = "rule"
 
 
 Form = TypeVar("Form", bound=Message)

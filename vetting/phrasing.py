@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from item_bank.load import Bank
 from item_bank.probe import Probe, questions
-from vetting import llm
+from vetting import calls, llm
 from vetting.defuse import defuse
 from vetting.interview import Move, stems, told
 from vetting.llm import Access
@@ -65,7 +65,7 @@ def request(question: Question, move: Move, probe: Probe, resume: str = "") -> l
     """What the model is asked."""
     said = {"QUESTION": move.text, "TRANSCRIPT": transcript(question)}
     if resume:
-        said["RESUME"] = resume
+        said[calls.RESUME] = resume
     given = {"language": LANGUAGES.get(probe.language, probe.language), "words": LONGEST, "resume": bool(resume)}
     return llm.Question(prompt("phrase"), given, said)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -171,3 +173,33 @@ def test_two_tabs_hear_two_wordings_and_one_question_stands(talking):
     number = front.facts(select(Turn.question_id).order_by(NEWEST))[0][0]
     assert len(front.facts(select(Turn.id).where(Turn.question_id == number, Turn.number == 3))) == 1
     assert fields(client.get(mine).text)
+
+
+# -- résumés ---------------------------------------------------------------------------------------
+
+CV = b"Wrote the reporting of a hospital in COBOL and, since 2019, in Python\nRaised in Hue"
+
+
+def vietnamese(request):
+    code = re.search(r"^([B-Z]{2}): Vietnamese", request["messages"][0]["content"], re.MULTILINE)[1]
+    claim = {"skill": code, "words": "Raised in Hue", "level": "expert", "level_words": "Raised in"}
+    return json.dumps({"claims": [claim]})
+
+
+def test_a_resume_is_read_by_the_model_and_by_the_rule_where_the_model_fails(front, model):
+    with front.visitor() as client:
+        mine = front.begin(client, front.invite(form=TALK))
+        assert "A language model reads it" in client.get(f"{mine}/experience").text
+        model.says[:] = [vietnamese]
+        client.post(f"{mine}/experience", files={"file": ("cv.txt", CV, "text/plain")})
+        page = client.get(f"{mine}/experience").text
+        assert "“Raised in Hue”" in page
+        assert "read by a language model" in page
+        model.says[:] = [Say(fault="500")]
+        client.post(f"{mine}/experience", files={"file": ("cv.txt", CV, "text/plain")})
+        page = client.get(f"{mine}/experience").text
+        assert "“Raised in Hue”" not in page
+        assert "in Python”" in page
+        assert "read by a simple rule" in page
+    faults = front.facts(select(ModelCall.fault).where(ModelCall.purpose == "résumé").order_by(ModelCall.id))
+    assert [row.fault for row in faults] == ["", "provider down", "provider down"]
