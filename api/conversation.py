@@ -20,7 +20,7 @@ from api.deps import House, Ours, now, page
 from api.forms import by_htmx, number_of, text_of, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
-from vetting import calls, interview, llm, phrasing, resume, sitting, store
+from vetting import calls, interview, llm, phrasing, proposing, resume, sitting, store
 from vetting.interview import Move
 from vetting.records import Question, Sitting, Turn
 
@@ -31,13 +31,18 @@ def show(
     request: Request, db: Session, ours: House, at: datetime, token: str, question: Question, left: object
 ) -> Response | None:
     """The interview's page as it stands; None once the interview is over."""
+    plainly = "plain" in request.query_params
+    if ours.settings.access.models and proposing.due(question, ours.bank):
+        if not plainly:
+            return waiting_page(request, token, question, left)
+        proposing.give_up(db, question, at)
     step = interview.step(db, question, ours.bank, at)
     if step is None:
         return None
     if isinstance(step, Move):
-        if phrasing.wanted(step, ours.settings.access) and "plain" not in request.query_params:
+        if phrasing.wanted(step, ours.settings.access) and not plainly:
             return waiting_page(request, token, question, left)
-        step = interview.ask(db, question, step, step.text, wording="own", now=at)
+        step = interview.ask(db, question, step, step.text, wording="model" if step.proposed else "own", now=at)
     return conversation_page(request, ours, token, question, step, left)
 
 
@@ -66,9 +71,17 @@ def hear(
 def words(ours: Ours, token: str) -> Response:
     """The next question, piece by piece, as a model words it. When it ends, what is to be shown is on record."""
     with store.reading(ours.engine) as db:
+        sitting_of(token, db, ours)
+    return StreamingResponse(found_words(ours, token), media_type="text/plain", headers={"X-Accel-Buffering": "no"})
+
+
+def found_words(ours: House, token: str) -> Iterator[str]:
+    """First what a model proposes to ask, if it is to be asked that; then the words of what the engine has chosen."""
+    hear_proposals(ours, token)
+    with store.reading(ours.engine) as db:
         found = next_wording(sitting_of(token, db, ours), ours)
         if found is None:
-            return StreamingResponse(iter(()), media_type="text/plain")
+            return
         question, move = found
         access = phrasing.quick(calls.within_budget(db, ours.settings.access, question.sitting_id))
         asked = phrasing.request(question, move, ours.bank.probes[question.item_id], resume.told(question.sitting))
@@ -77,15 +90,34 @@ def words(ours: Ours, token: str) -> Response:
         pieces = phrasing.shown(llm.stream(access, asked, attempts), question, move, ours.bank, whole)
         list(question.turns)  # all that checking needs is read before the session ends
         db.expunge_all()
-    return StreamingResponse(
-        spoken(ours, token, pieces, whole, attempts), media_type="text/plain", headers={"X-Accel-Buffering": "no"}
-    )
+    yield from spoken(ours, token, pieces, whole, attempts)
+
+
+def hear_proposals(ours: House, token: str) -> None:
+    """Ask a model what could be asked, where that is due; no transaction is open while it thinks."""
+    with store.reading(ours.engine) as db:
+        question = in_between(sitting_of(token, db, ours), ours)
+        if question is None or not ours.settings.access.models or not proposing.due(question, ours.bank):
+            return
+        access = calls.within_budget(db, ours.settings.access, question.sitting_id)
+        wanted = proposing.inquiry(question, ours.bank.probes[question.item_id])
+    attempts, why = proposing.ask(access, wanted)
+    with store.writing(ours.engine) as db:
+        question = db.get_one(Question, wanted.question_id, with_for_update=True)  # two tabs may have asked
+        proposing.keep(db, question, wanted, attempts, why, ours.bank, now())
+
+
+def in_between(mine: Sitting, ours: House) -> Question | None:
+    """The running interview, if nothing waits for an answer."""
+    question = sitting.open_question(mine)
+    if question is None or not interview.is_interview(question, ours.bank) or interview.waiting(question) is not None:
+        return None
+    return question
 
 
 def next_wording(mine: Sitting, ours: House) -> tuple[Question, Move] | None:
     """The question whose words are missing; None where something stands already."""
-    question = sitting.open_question(mine)
-    if question is None or not interview.is_interview(question, ours.bank) or interview.waiting(question) is not None:
+    if (question := in_between(mine, ours)) is None:
         return None
     move = interview.next_move(question, ours.bank)
     return (question, move) if move is not None and phrasing.wanted(move, ours.settings.access) else None

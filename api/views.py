@@ -153,12 +153,19 @@ class Line:
     text: str
     kind: str  # of what was asked: opening, follow_up, fact; of what was said: answer, ask, done, skip
     on: datetime
+    proposed: bool = False  # asked in the words of a model that proposed it
 
 
 def transcript(question: Question, but: Sequence[Turn | None] = ()) -> list[Line]:
     """A conversation in order, without what stands elsewhere on the page."""
     return [
-        Line(turn.who, turn.text, str(turn.move.get("kind") or turn.move.get("act", "")), turn.at)
+        Line(
+            turn.who,
+            turn.text,
+            str(turn.move.get("kind") or turn.move.get("act", "")),
+            turn.at,
+            bool(turn.move.get("proposed")),
+        )
         for turn in question.turns
         if turn not in but
     ]

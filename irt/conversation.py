@@ -12,7 +12,8 @@ criterion of an answer is worth less than the first, and far less than one of an
 
 A further question about criterion c sharpens its later grade: after n of them a rater reads it with the share
 h(n) = 1 - (1 - OPENING) LEFT^n of the discrimination that a full conversation gives. It is worth that difference, times
-the chance that the person stands between the two levels which it tells apart.
+the chance that the person stands between the two levels which it tells apart. n need not be whole: a question whose
+quality nobody knows, such as one that a model proposed, counts as the part PROPOSED of one.
 
 Reference: Wainer, Bradlow & Wang (2007), Testlet Response Theory; Lindley (1956) for worth before the fact.
 """
@@ -31,9 +32,10 @@ from irt.worth import NOWHERE, exact_fraction, outcomes, project
 
 OPENING = 0.35  # share of a criterion's discrimination that the answer to the opening alone gives
 LEFT = 0.2  # share of what lacks that one more question about the criterion leaves lacking
+PROPOSED = 0.5  # what a question proposed by a model is taken to be worth, in questions written for the criterion
 
 
-def share(questions: Ints | int) -> Floats:
+def share(questions: Ints | Floats | float) -> Floats:
     """h(n): how sharply a criterion can be judged after n questions about it beyond the opening."""
     return 1.0 - (1.0 - OPENING) * LEFT ** np.asarray(questions, dtype=float)
 
@@ -52,7 +54,7 @@ class Criteria:
                 f"Criteria: {len(self.items)} criteria, but blur is {self.blur.shape} and effect {self.effect.shape}."
             )
 
-    def after(self, questions: Ints) -> Criteria:
+    def after(self, questions: Ints | Floats) -> Criteria:
         """The same after so many questions about each, (C,)."""
         sharp = share(questions)
         return Criteria(rated(self.items, sharp, 0.0), self.blur * sharp**2, self.effect * sharp)
@@ -103,11 +105,15 @@ def worth(belief: Belief, criteria: Criteria, aim: Aim) -> float:
 
 
 def worth_of_asking(
-    belief: Belief, criteria: Criteria, aim: Aim, asked: Ints, about: int, apart: tuple[int, int]
-) -> float:
-    """Fall of the hinge by one more question about a criterion which tells one level from a higher one."""
-    more = asked.copy()
-    more[about] += 1
+    belief: Belief, criteria: Criteria, aim: Aim, asked: Ints | Floats, about: int, apart: tuple[int, int],
+    counts: float = 1.0,
+) -> float:  # fmt: skip
+    """Fall of the hinge by one more question about a criterion which tells one level from a higher one.
+
+    It sharpens as much as `counts` questions written for the criterion.
+    """
+    more = asked.astype(float)
+    more[about] += counts
     gain = worth(belief, criteria.after(more), aim) - worth(belief, criteria.after(asked), aim)
     return max(gain, 0.0) * chance_between(belief, criteria, about, apart)
 

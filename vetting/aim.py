@@ -49,7 +49,7 @@ def aim_of(form: RoleForm, demand: Json, scale: Scale, focus: Sequence[str] = ()
         "target": target, "weight": weight, "bars": bars, "minutes": form.minutes, "price": form.price,
         "decision_price": form.decision_price, "queues": wanted_by(queues, follow, weight) if bars else [],
         "content": {domain: asks.model_dump() for domain, asks in form.content.items()},
-        "interview": form.interview_minutes,
+        "interview": form.interview_minutes, "proposals": form.model_proposals,
     }  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import selectinload
 
 from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
-from irt.conversation import Criteria
+from irt.conversation import PROPOSED, Criteria
 from irt.model import Ints, Items, rated
 from vetting import learning, panel
 from vetting.panel import Reading
@@ -74,7 +74,7 @@ class Verdict:
     row: int  # of the criterion
     grade: Grade
     reading: Reading
-    questions: int  # asked about the criterion beyond the opening
+    questions: float  # about the criterion beyond the opening, see asked_about
 
 
 def interviews(sittings: Iterable[Sitting], scale: Scale) -> Iterator[Answer]:
@@ -106,14 +106,14 @@ def verdicts_on(question: Question, scale: Scale, until: datetime | None = None)
     ]
 
 
-def asked_about(question: Question) -> Counter[str]:
-    """How many further questions about each criterion were put and answered."""
+def asked_about(question: Question) -> Mapping[str, float]:
+    """How many further questions about each criterion were put and answered; one that a model proposed counts less."""
     said = max((turn.number for turn in question.turns if turn.who == "says"), default=0)
-    return Counter(
-        str(turn.move["criterion"])
-        for turn in question.turns
-        if turn.who == "asks" and turn.move.get("criterion") and turn.number < said
-    )
+    found: defaultdict[str, float] = defaultdict(float)
+    for turn in question.turns:
+        if turn.who == "asks" and turn.move.get("criterion") and turn.number < said:
+            found[str(turn.move["criterion"])] += PROPOSED if turn.move.get("proposed") else 1.0
+    return found
 
 
 def gather(
@@ -175,7 +175,7 @@ def as_read(scale: Scale, rows: Ints, read: Sequence[Reading]) -> Criteria:
 def talked(verdicts: list[Verdict], scale: Scale) -> Evidence:
     """Verdicts on interviews; all of one answer share its effect."""
     rows = np.array([verdict.row for verdict in verdicts], dtype=np.int64)
-    asked = np.array([verdict.questions for verdict in verdicts], dtype=np.int64)
+    asked = np.array([verdict.questions for verdict in verdicts], dtype=float)
     seen = as_read(scale, rows, [verdict.reading for verdict in verdicts]).after(asked)
     level = np.array([verdict.grade.level for verdict in verdicts], dtype=np.int64)
     n = len(verdicts)

@@ -8,6 +8,7 @@ said is kept before anything else is done with it. Grades come later, from peopl
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,10 +16,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from item_bank.load import Bank
-from item_bank.probe import Fact, Probe
+from item_bank.probe import Fact, FollowUp, Probe
 from item_bank.schema import UnreadableResponseError
-from vetting import choice, probing
+from vetting import choice, moments, probing
 from vetting import scale as scales
+from vetting.probing import Further
 from vetting.records import Answer, Grade, Json, Question, Sitting, Turn
 
 MOST_TURNS = 8  # things said in one interview
@@ -38,6 +40,7 @@ class Move:
     criterion: str
     text: str
     why: Json
+    proposed: bool = False  # by a model: then the words are the model's as well
 
 
 # -- where it stands -------------------------------------------------------------------------------
@@ -74,28 +77,73 @@ def next_move(question: Question, bank: Bank) -> Move | None:
     fact = reached(probe, told(question), last.text)
     if last.move["act"] == "ask" or fact is not None:
         return Move("fact", fact.id if fact else "", "", fact.says if fact else NOTHING, {"asked": True})
-    return follow_up(question, probe, bank)
+    seen = outlook(question, bank)
+    return seen.move if seen is not None else None
 
 
-def follow_up(question: Question, probe: Probe, bank: Bank) -> Move | None:
-    """The most valuable further question, if it is worth more a minute than anything else that could come."""
-    sitting = question.sitting
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What may be asked further, best first, and what it competes with, by value of a minute."""
+
+    found: list[Further]
+    proposable: float  # of the best that a model could propose
+    instead: float  # of the best item or probe that could come instead
+    price: float  # below which no minute is spent
+
+    @property
+    def move(self) -> Move | None:
+        """The most valuable further question, if it is worth more than anything else that could come."""
+        if not self.found or not self.beats_all(self.found[0].rate):
+            return None
+        best, asks = self.found[0], self.found[0].follow_up
+        why: Json = {"gain": best.gain, "minutes": best.minutes, "instead": self.instead}
+        if best.proposed:
+            why["apart"] = list(asks.apart)
+        return Move("follow_up", asks.id, asks.criterion, asks.asks, why, best.proposed)
+
+    @property
+    def open_to_proposals(self) -> bool:
+        """Whether a proposal could come to be asked."""
+        return self.proposable > max((one.rate for one in self.found), default=0.0) and self.beats_all(self.proposable)
+
+    def beats_all(self, rate: float) -> bool:
+        return rate > 0 and rate >= max(self.price, self.instead)
+
+
+def outlook(question: Question, bank: Bank) -> Outlook | None:
+    """What may be asked further; None: this interview has had its turns or its minutes."""
+    sitting, probe = question.sitting, bank.probes[question.item_id]
     said = sum(turn.who == "says" for turn in question.turns)
     minutes = probing.thinking(question) / 60
     if said >= MOST_TURNS or minutes >= OVERTIME * probe.minutes * sitting.extra_time:
         return None
     scale = scales.of(sitting.calibration)
     state = choice.look(sitting, scale, bank)
-    found = probing.further(question, probe, told(question), state.belief, state.aim, state.pace, scale)
-    if not found:
-        return None
+    running = probing.talk(question, probe, told(question), state.pace, scale)
+    found = probing.further(running, state.belief, state.aim, proposals(question))
+    proposable = probing.best_proposable(running, state.belief, state.aim)
     state = replace(state, belief=probing.so_far(question, state.belief, scale))
-    best, other = found[0], max(choice.options(sitting, state, scale, bank).rates(), default=0.0)
-    price = 0.0 if state.room.left > 0 else sitting.aim["price"]
-    why = {"gain": best.gain, "minutes": best.minutes, "instead": other}
-    if best.rate < max(price, other) or best.rate <= 0:
-        return None
-    return Move("follow_up", best.follow_up.id, best.follow_up.criterion, best.follow_up.asks, why)
+    instead = max(choice.options(sitting, state, scale, bank).rates(), default=0.0)
+    return Outlook(found, proposable, instead, 0.0 if state.room.left > 0 else sitting.aim["price"])
+
+
+def proposals(question: Question) -> list[FollowUp]:
+    """What a model proposed to ask after what was said last, as far as it passed its checks then."""
+    last = question.turns[-1].number if question.turns else 0
+    return [
+        FollowUp.model_validate({field: one[field] for field in ("id", "asks", "criterion", "apart")})
+        for row in question.proposals
+        if row.after == last
+        for one in row.body["questions"]
+        if not one["faults"]
+    ]
+
+
+def replay(question: Question, bank: Bank) -> Iterator[tuple[Turn, Move | None]]:
+    """Everything asked with what the record before it leads to today: the same to the bit, if nothing was touched."""
+    for turn in question.turns:
+        if turn.who == "asks":
+            yield turn, next_move(moments.before(turn), bank)
 
 
 def reached(probe: Probe, known: set[str], text: str) -> Fact | None:
@@ -135,7 +183,8 @@ def ask(db: Session, question: Question, move: Move, text: str, *, wording: str,
         return standing
     turn = Turn(
         at=now, question=question, number=len(question.turns) + 1, who="asks", text=text,
-        move={"kind": move.kind, "id": move.id, "criterion": move.criterion, "why": move.why, "wording": wording},
+        move={"kind": move.kind, "id": move.id, "criterion": move.criterion, "why": move.why, "wording": wording}
+        | ({"proposed": True} if move.proposed else {}),
     )  # fmt: skip
     db.add(turn)
     db.flush()

@@ -49,6 +49,7 @@ class RoleForm(Message):
     skills: Annotated[dict[str, RoleSkill], Field(min_length=1)]
     minutes: Annotated[float, Field(ge=3, le=240)] = 30.0
     interview_minutes: Annotated[float, Field(ge=0, le=240)] = 0.0  # of these, at most so many in interviews
+    model_proposals: Annotated[int, Field(ge=0, le=8)] = 0  # times in one interview that a model may propose questions
     price: Annotated[float, Field(ge=0, le=1)] = (
         0.004  # least value of a minute: see irt.selection, in the hinge's units
     )

@@ -52,8 +52,8 @@ class Secrets:
 
 
 def wanted(move: Move, access: Access) -> bool:
-    """Whether a model is to word this."""
-    return move.kind == "follow_up" and bool(access.models)
+    """Whether a model is to word this; what a model proposed has its words already."""
+    return move.kind == "follow_up" and not move.proposed and bool(access.models)
 
 
 def quick(access: Access) -> Access:
@@ -81,30 +81,37 @@ def transcript(question: Question) -> str:
 
 def faults(text: str, question: Question, move: Move, bank: Bank) -> Iterator[str]:
     """Why a model's wording must not be shown; none when it may."""
-    asked = questions(text)
-    if asked != max(1, questions(move.text)):
+    yield from shape(text, bank.probes[question.item_id], asks=max(1, questions(move.text)))
+    yield from hints(text, question, move, bank)
+
+
+def shape(text: str, probe: Probe, *, asks: int = 1, longest: int = LONGEST) -> Iterator[str]:
+    """Whether it is so many questions, of some words, in the probe's language."""
+    if (asked := questions(text)) != asks:
         yield f"asks {asked} questions"
-    if not 3 <= len(text.split()) <= LONGEST:
+    if not 3 <= len(text.split()) <= longest:
         yield f"has {len(text.split())} words"
-    probe = bank.probes[question.item_id]
     if (spoken := language_of(text)) not in {probe.language, ""}:
         yield f"is in {LANGUAGES[spoken]}"
-    yield from hints(text, question, move, bank)
 
 
 def hints(text: str, question: Question, move: Move, bank: Bank) -> Iterator[str]:
     """What a wording, or the part of one that has come so far, gives away or judges."""
+    yield from given_away(text, f"{move.text} {transcript(question)}", question, bank)
+
+
+def given_away(text: str, open_words: str, question: Question, bank: Bank) -> Iterator[str]:
+    """What a text of a model's gives away or judges beyond the words that are open to the applicant."""
     if defuse(text) != text or STRANGE.search(text):
         yield "holds signs that no question needs"
     if VERDICTS.search(text):
         yield "judges what was said"
     probe = bank.probes[question.item_id]
-    open_words = f"{move.text} {transcript(question)}"
     secret = secrets_of(probe, frozenset(told(question)), bank)
-    if given_away := (stems(text) & secret.words) - stems(open_words):
-        yield f"gives away {min(given_away)!r}"
-    if given_away := (numbers(text) & secret.numbers) - numbers(open_words):
-        yield f"gives away the number {min(given_away)}"
+    if told_words := (stems(text) & secret.words) - stems(open_words):
+        yield f"gives away {min(told_words)!r}"
+    if told_numbers := (numbers(text) & secret.numbers) - numbers(open_words):
+        yield f"gives away the number {min(told_numbers)}"
 
 
 def secrets_of(probe: Probe, known: frozenset[str], bank: Bank) -> Secrets:

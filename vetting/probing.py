@@ -7,7 +7,7 @@ the belief keeps its mean and is as narrow as they will probably make it, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from irt.belief import Belief
-from irt.conversation import Criteria, foreseen, worth, worth_of_asking
+from irt.conversation import PROPOSED, Criteria, foreseen, worth, worth_of_asking
 from irt.model import Floats, Ints
 from irt.selection import Aim
 from irt.timing import Pace, expected_minutes
@@ -53,6 +53,7 @@ class Further:
     follow_up: FollowUp
     gain: float
     minutes: float
+    proposed: bool = False  # by a model
 
     @property
     def rate(self) -> float:
@@ -92,10 +93,10 @@ def waiting(question: Question, scale: Scale, until: datetime | None = None) -> 
     return np.array([row for row in scale.probes.of(question.item_id) if row not in graded], dtype=np.int64)
 
 
-def questions(question: Question, scale: Scale, rows: Ints) -> Ints:
-    """How many further questions about each criterion were answered."""
+def questions(question: Question, scale: Scale, rows: Ints) -> Floats:
+    """How many further questions about each criterion were answered, see evidence.asked_about."""
     asked = evidence.asked_about(question)
-    return np.array([asked[scale.probes.criterion(row)] for row in rows], dtype=np.int64)
+    return np.array([asked[scale.probes.criterion(row)] for row in rows], dtype=float)
 
 
 # -- a new interview -------------------------------------------------------------------------------
@@ -208,18 +209,52 @@ def tells(offer: Offer, belief: Belief, aim: Aim, scale: Scale) -> dict[str, flo
 # -- within a running one --------------------------------------------------------------------------
 
 
-def further(
-    question: Question, probe: Probe, told: set[str], belief: Belief, aim: Aim, person: Pace, scale: Scale
-) -> list[Further]:
-    """Further questions that may be put now, the most valuable minute first."""
+@dataclass(frozen=True, eq=False)
+class Talk:
+    """A running interview, as far as what comes next depends on it."""
+
+    probe: Probe
+    asked: Floats  # (C,) questions about each criterion so far
+    put: frozenset[str]  # follow-ups that were put
+    told: frozenset[str]  # facts that were told
+    criteria: Criteria
+    names: list[str]  # of the criteria
+    minutes: float  # expected of a further question
+
+    def worth(self, about: int, apart: tuple[int, int], belief: Belief, aim: Aim, counts: float = 1.0) -> float:
+        return worth_of_asking(belief, self.criteria, aim, self.asked, about, apart, counts)
+
+
+def talk(question: Question, probe: Probe, told: Iterable[str], person: Pace, scale: Scale) -> Talk:
+    """What a running interview has asked and told."""
     rows = scale.probes.of(probe.id)
-    criteria, asked = criteria_of(scale, rows), questions(question, scale, rows)
-    names = [scale.probes.criterion(int(row)) for row in rows]
     put = {turn.move["id"] for turn in question.turns if turn.move.get("kind") == "follow_up"}
-    _, minutes = minutes_of(probe, person, scale)
+    return Talk(
+        probe, questions(question, scale, rows), frozenset(put), frozenset(told), criteria_of(scale, rows),
+        [scale.probes.criterion(int(row)) for row in rows], minutes_of(probe, person, scale)[1],
+    )  # fmt: skip
+
+
+def further(running: Talk, belief: Belief, aim: Aim, proposed: Sequence[FollowUp] = ()) -> list[Further]:
+    """Further questions that may be put now, the most valuable minute first; of equals the bank's own."""
+    own = [one for one in running.probe.follow_ups if one.id not in running.put and running.told.issuperset(one.needs)]
     found = [
-        Further(one, worth_of_asking(belief, criteria, aim, asked, names.index(one.criterion), one.apart), minutes)
-        for one in probe.follow_ups
-        if one.id not in put and told.issuperset(one.needs) and one.criterion in names
+        Further(
+            one, running.worth(running.names.index(one.criterion), one.apart, belief, aim, counts), running.minutes,
+            proposed=counts < 1,
+        )
+        for one, counts in [(one, 1.0) for one in own] + [(one, PROPOSED) for one in proposed]
+        if one.criterion in running.names
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: (-one.gain, one.proposed, one.follow_up.id))
+
+
+def best_proposable(running: Talk, belief: Belief, aim: Aim) -> float:
+    """Value of a minute of the best question that a model could propose: any criterion, any two neighbouring levels."""
+    gains = [
+        running.worth(running.names.index(one.id), (low, low + 1), belief, aim, PROPOSED)
+        for one in running.probe.criteria
+        if one.id in running.names
+        for low in range(len(one.levels) - 1)
     ]
-    return sorted(found, key=lambda one: (-one.gain, one.follow_up.id))
+    return max(gains, default=0.0) / running.minutes

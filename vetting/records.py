@@ -13,6 +13,7 @@ from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, TypeDecora
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 if TYPE_CHECKING:
+    from vetting.interview_records import Proposal
     from vetting.work_records import Look, Outcome
 
 Json = dict[str, Any]
@@ -148,6 +149,7 @@ class Question(Record):
     sitting: Mapped[Sitting] = relationship(back_populates="questions")
     answer: Mapped[Answer | None] = relationship(back_populates="question")
     turns: Mapped[list[Turn]] = relationship(back_populates="question", order_by="Turn.number")
+    proposals: Mapped[list[Proposal]] = relationship(back_populates="question", order_by="Proposal.after")
 
 
 class Turn(Record):
@@ -160,7 +162,7 @@ class Turn(Record):
     number: Mapped[int]  # from 1
     who: Mapped[str]  # "asks" or "says"
     text: Mapped[str]
-    move: Mapped[Json]  # asks: {"kind", "id", "criterion", "why", "wording"}; says: {"act"}
+    move: Mapped[Json]  # asks: {"kind", "id", "criterion", "why", "wording"[, "proposed"]}; says: {"act"}
     request_id: Mapped[str | None] = mapped_column(unique=True)  # of what was said
     question: Mapped[Question] = relationship(back_populates="turns")
 
@@ -203,7 +205,7 @@ class ModelCall(Record):
 
     sitting_id: Mapped[int | None] = mapped_column(ForeignKey("sitting.id"), index=True)
     answer_id: Mapped[int | None] = mapped_column(ForeignKey("answer.id"), index=True)
-    purpose: Mapped[str]  # "grade", "phrase", "résumé", …
+    purpose: Mapped[str]  # "grade", "phrase", "propose", …
     prompt: Mapped[str]  # name of its file
     prompt_version: Mapped[str] = mapped_column(index=True)  # digest of the file
     model: Mapped[str]
@@ -391,4 +393,5 @@ class AuditEntry(Record):
     about: Mapped[Json]
 
 
+import vetting.interview_records  # noqa: E402
 import vetting.work_records  # noqa: E402, F401 -- the facts of work stand on these, and belong to one metadata

@@ -6,21 +6,26 @@ A few kills here; `ASSAY_KILLS=500 python -m pytest --timeout 0 tests/api/test_i
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import yaml
 from playwright.sync_api import Error
 from sqlalchemy import select
 
 from api.auth import sign
+from item_bank.load import HOME, load
 from tests.api.front import SECRET
 from tests.api.phoenix import Phoenix
+from tests.api.test_proposing import GOOD as GOOD_PROPOSAL
+from tests.api.test_proposing import is_proposal, proposes
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
-from vetting import choice, interview, store
+from vetting import choice, interview, proposing, store
 from vetting import scale as scales
 from vetting.records import ModelCall, Question, Sitting, Turn
 
@@ -36,8 +41,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 class Walk:
     """A person, a browser and a server, any of which but the person may be gone the next moment."""
 
-    def __init__(self, chromium, database, bank, rng, **settings):
-        self.chromium, self.bank, self.rng = chromium, bank, rng
+    def __init__(self, chromium, database, bank, rng, form=FORM, done_at=4, **settings):
+        self.chromium, self.bank, self.rng, self.form, self.done_at = chromium, bank, rng, form, done_at
         self.engine = store.connect(database)
         store.migrate(self.engine)
         with store.writing(self.engine) as db:
@@ -50,7 +55,7 @@ class Walk:
 
     def sit_down(self):
         with store.writing(self.engine) as db:
-            seat = begin(db, FORM, now=datetime.now(UTC), seed=len(self.seats))
+            seat = begin(db, self.form, now=datetime.now(UTC), seed=len(self.seats))
             self.seats.append(seat.id)
         self.path = f"{self.server.url}/s/{sign(SECRET, 'sitting', self.seats[-1])}"
         self.open()
@@ -97,7 +102,7 @@ class Walk:
         self.page.locator("#text").fill(words)
         self.page.evaluate("window.sent = true")  # gone with the page
         done, send = (self.page.locator(f".actions [value={act}]") for act in ("done", "answer"))
-        button = done if self.number % 4 == 0 and done.count() else send
+        button = done if self.number % self.done_at == 0 and done.count() else send
         button.click(no_wait_after=True)
         if kill:
             time.sleep(self.rng.uniform(0, LONGEST))
@@ -123,10 +128,13 @@ class Walk:
             self.open()
 
     def next_asked(self):
-        """What the record alone says comes next in the running interview; None where something stands already."""
+        """What the record alone says comes next in the running interview.
+
+        None where something stands already, or a model is to be asked first what could be asked.
+        """
         with store.reading(self.engine) as db:
             question = self.running(db)
-            if question is None or interview.waiting(question) is not None:
+            if question is None or interview.waiting(question) is not None or proposing.due(question, self.bank):
                 return None
             move = interview.next_move(question, self.bank)
             return move and (question.id, move.id)
@@ -136,6 +144,10 @@ class Walk:
             question = self.running(db)
             standing = question and interview.waiting(question)
             return standing and (question.id, standing.move["id"])
+
+    def proposed(self):
+        with store.reading(self.engine) as db:
+            return any(turn.move.get("proposed") for turn in db.scalars(select(Turn)))
 
     def running(self, db):
         seat = db.get_one(Sitting, self.seats[-1])
@@ -200,6 +212,9 @@ def check_record(walk):
             assert [turn.who for turn in turns] == ["asks", "says"] * (len(turns) // 2) + ["asks"] * (len(turns) % 2)
             asked = [(turn.move["kind"], turn.move["id"]) for turn in turns if turn.who == "asks"]
             assert len(asked) == len(set(asked))
+            for turn, move in interview.replay(question, walk.bank):
+                why = {key: told for key, told in turn.move["why"].items() if key != "not the model's words"}
+                assert (move.id, move.why) == (turn.move["id"], why)
         for number in walk.seats:
             seat = db.get_one(Sitting, number)
             items = [question.item_id for question in seat.questions]
@@ -207,27 +222,67 @@ def check_record(walk):
             for question, again in choice.replay(seat, scales.of(seat.calibration), walk.bank):
                 assert again.item_id == question.item_id
         wordings = [turn.move["wording"] for turn in db.scalars(select(Turn).where(Turn.who == "asks"))]
-        return {key: wordings.count(key) for key in ("own", "model")}, len(db.scalars(select(ModelCall.id)).all())
+        proposed = sum(bool(turn.move.get("proposed")) for turn in db.scalars(select(Turn)))
+        counts = {key: wordings.count(key) for key in ("own", "model")} | {"proposed": proposed}
+        return counts, len(db.scalars(select(ModelCall.id)).all())
+
+
+def survive(walk, kills, *, and_proposed=False):
+    """Walk until so many kills, and until a proposal was asked; what happened, once the record is checked."""
+    began, after = time.monotonic(), 0
+    try:
+        while walk.kills < kills or (and_proposed and after < 30 and not walk.proposed()):
+            after += walk.kills >= kills
+            walk.one_step(kill=bool(walk.rng.random() < 0.8))
+    finally:
+        walk.end()
+    wordings, asked = check_record(walk)
+    walk.engine.dispose()
+    return {
+        "kills": walk.kills, **walk.tally, "sittings": len(walk.seats), "said and kept": len(walk.acknowledged),
+        "wordings": wordings, "calls of the model": asked, "seconds": round(time.monotonic() - began),
+    }  # fmt: skip
 
 
 def test_server_and_browser_are_killed_in_the_middle_of_interviews(chromium, tmp_path, bank, capsys):
     rng = np.random.default_rng(20261121)
-    began = time.monotonic()
     with serving(*(SAYS * (4 * KILLS + 10)), SAYS[0]) as model:
-        settings = {"ASSAY_MODELS": model.model, "ASSAY_CALL_SECONDS": "3", "ASSAY_DEADLINE_SECONDS": "4"}
-        walk = Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", bank, rng, **settings)
-        try:
-            while walk.kills < KILLS:
-                walk.one_step(kill=bool(rng.random() < 0.8))
-        finally:
-            walk.end()
-    wordings, asked = check_record(walk)
-    assert len(walk.acknowledged) >= KILLS / 4
-    assert wordings["own"] > 0
-    told = {
-        "kills": walk.kills, **walk.tally, "sittings": len(walk.seats), "said and kept": len(walk.acknowledged),
-        "wordings": wordings, "calls of the model": asked, "seconds": round(time.monotonic() - began),
-    }  # fmt: skip
+        told = survive(Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", bank, rng, **settings(model)), KILLS)
     with capsys.disabled():
         sys.stdout.write(f"\n{told}\n")
-    walk.engine.dispose()
+    assert told["said and kept"] >= KILLS / 4
+    assert told["wordings"]["own"] > 0
+
+
+def settings(model):
+    return {"ASSAY_MODELS": model.model, "ASSAY_CALL_SECONDS": "3", "ASSAY_DEADLINE_SECONDS": "4"}
+
+
+def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, capsys):
+    """A bank of two probes with few questions, so that proposals come to be asked."""
+    home, rng = small_bank(tmp_path / "bank"), np.random.default_rng(20261122)
+    form = role_form("computing.python", "computing.algorithms", minutes=60, interview_minutes=59, model_proposals=8)
+    with serving(*[said_or_proposed(one) for one in SAYS * (6 * KILLS + 10)], said_or_proposed(SAYS[0])) as model:
+        given = settings(model) | {"ASSAY_BANK": str(home)}
+        walk = Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", load(home), rng, form, done_at=9, **given)
+        told = survive(walk, KILLS, and_proposed=True)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{told}\n")
+    assert told["wordings"]["proposed"] > 0
+
+
+def small_bank(folder):
+    for key in ("debugging-cached-list", "debugging-board-of-copies"):
+        probe = yaml.safe_load((HOME / "probes" / "debugging" / f"{key}.yaml").read_text(encoding="utf-8"))
+        first = {one["criterion"]: one for one in reversed(probe["follow_ups"])}
+        probe["follow_ups"] = list(first.values())
+        (folder / "probes" / "debugging").mkdir(parents=True, exist_ok=True)
+        (folder / "probes" / "debugging" / f"{key}.yaml").write_text(yaml.safe_dump(probe), encoding="utf-8")
+    shutil.copy(HOME / "skills.yaml", folder)
+    shutil.copytree(HOME / "items" / "language", folder / "items" / "language")  # of no skill that is asked about
+    return folder
+
+
+def said_or_proposed(say):
+    """Proposes where it is asked to, unless it fails; words what it is given otherwise."""
+    return lambda request: proposes(GOOD_PROPOSAL)(request) if is_proposal(request) and not say.fault else say
