@@ -21,7 +21,6 @@ from api.auth import sign
 from item_bank.load import HOME, load
 from tests.api.front import SECRET
 from tests.api.phoenix import Phoenix
-from tests.api.test_proposing import GOOD as GOOD_PROPOSAL
 from tests.api.test_proposing import is_proposal, proposes
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
@@ -33,6 +32,7 @@ KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
 LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long
 FORM = role_form("computing.python", "computing.algorithms", "science.physics", minutes=60, interview_minutes=59)
 GOOD = "Could you tell me a little more about how you would go on from there?"
+PROPOSAL = "On which small case would you look {word}?"
 SAYS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -285,4 +285,4 @@ def small_bank(folder):
 
 def said_or_proposed(say):
     """Proposes where it is asked to, unless it fails; words what it is given otherwise."""
-    return lambda request: proposes(GOOD_PROPOSAL)(request) if is_proposal(request) and not say.fault else say
+    return lambda request: proposes(PROPOSAL)(request) if is_proposal(request) and not say.fault else say
