@@ -24,9 +24,11 @@ import numpy as np
 
 from irt.acceleration import Mixer
 from irt.design import Answers, Design, Refused, Task, fittable
-from irt.estep import Parameters, Statistics
+from irt.estep import Parameters
+from irt.facet_step import Panel, errors, panel, pulled, spelled, whole_step
+from irt.facets import Cells
 from irt.model import Floats, Ints, Items
-from irt.mstep import MAX_SLOPE, ItemPrior, Priors, Rules, m_step, pack, priors, real_slopes, spread, unpack
+from irt.mstep import MAX_SLOPE, ItemPrior, Priors, Rules, pack, priors, real_slopes, spread, unpack
 from irt.shards import Crew, Desk, Hands, Step, cut, integrated, settle_all, swept, total
 from irt.start import Anchors, chosen, cold, expand, held, warm
 from irt.uncertainty import uncertainty
@@ -65,20 +67,31 @@ class Fit:
     kept_skills: Ints  # (D',) columns of the design
     refused: tuple[Refused, ...]
     prior: Priors | None  # on items, as learnt, if there was one; numbered as `items`
+    panel: Panel | None = None  # raters and effects, where answers were graded
 
     def answers(self, answers: Answers) -> Answers:
-        """Answers in the design's numbering as answers to the fitted items; others are left out."""
+        """Answers in the design's numbering as answers to the fitted items (or cells); others are left out."""
+        if self.panel is not None:
+            return self.panel.answers(answers)
         rows = max(int(answers.item.max(initial=0)), int(self.kept_items.max(initial=0))) + 1
         place = np.full(rows, -1)
         place[self.kept_items] = np.arange(len(self.kept_items))
         some = answers.where(place[answers.item] >= 0)
         return Answers(some.start, place[some.item], some.level, some.weight)
 
+    @property
+    def read(self) -> tuple[Items, Floats, Floats]:
+        """(items, mean, covariance) to score `answers` with: cells, and effects as skills behind the others."""
+        if self.panel is None:
+            return self.items, self.mean, self.covariance
+        return self.panel.read(self.items, self.mean, self.covariance)
+
 
 def calibrate(
     answers: Answers,
     design: Design,
     *,
+    cells: Cells | None = None,
     correlation: Floats | None = None,
     prior: ItemPrior | Priors | None = None,
     anchors: Anchors | None = None,
@@ -91,6 +104,7 @@ def calibrate(
 ) -> Fit:
     """Estimate items and population; what cannot be told is refused with a reason, not raised.
 
+    cells: where raters graded: what the answers are to, instead of items of the design; see `irt.facets`.
     correlation: fixed correlations (D, D) of the skills; estimated if absent.
     prior: hierarchical prior on items, of one kind or by families; pure maximum likelihood if absent.
     exact: use the exact integral (D <= 3); if absent, where it is cheap.
@@ -102,7 +116,8 @@ def calibrate(
     Raises ValueError on answers that the design cannot have.
     """
     loose = prior is not None or anchors is not None
-    task = fittable(answers, design, correlated=correlation is None, lone=1 if loose else 3, pair=1 if loose else 2)
+    few = (1, 1) if loose else (3, 2)
+    task = fittable(answers, design, correlated=correlation is None, lone=few[0], pair=few[1], cells=cells)
     if len(task.items) == 0:
         reasons = "; ".join(f"{r.what}: {r.why}" for r in task.refused[:5])
         raise ValueError(f"calibrate: nothing is left to fit. Maybe too few answers were given. {reasons}")
@@ -112,18 +127,20 @@ def calibrate(
     if len(task.answers) > MANY:
         climb = _foothills(task.answers, climb, rules, limits, crew)
     hands = crew(cut(task.answers))
-    settle_all(hands, climb.at, 1 if start is None else SWEEPS)
+    settle_all(hands, spelled(climb.at), 1 if start is None else SWEEPS)
     climb = _ascend(hands, climb, rules, limits, swept)
+    if exact and cells is not None:
+        raise ValueError("calibrate: the exact integral knows no raters. Maybe leave `exact` out.")
     nodes = GRID[len(task.skills)] if (_affordable(task) if exact is None else exact) else 0
     if nodes:
-        settle_all(hands, climb.at, SWEEPS)
+        settle_all(hands, spelled(climb.at), SWEEPS)
         climb = _ascend(hands, climb, rules, limits._replace(tolerance=tolerance / 10), integrated, nodes)
     return _fit(task, hands, climb, rules, nodes)
 
 
 def _affordable(task: Task) -> bool:
     skills = task.design.skills
-    return skills <= 2 and len(task.answers.item) * GRID[skills] ** skills <= EXACT_WORK
+    return task.cells is None and skills <= 2 and len(task.answers.item) * GRID[skills] ** skills <= EXACT_WORK
 
 
 def _begin(
@@ -159,7 +176,7 @@ class _Limits(NamedTuple):
 def _foothills(answers: Answers, climb: _Climb, rules: Rules, limits: _Limits, crew: Crew) -> _Climb:
     """The first part of the way, on some of many persons; a prior keeps items with few answers near."""
     some = crew(cut(answers.people(slice(0, None, len(answers) // SOME))))
-    settle_all(some, climb.at, 1)
+    settle_all(some, spelled(climb.at), 1)
     begun = climb._replace(prior=climb.prior or priors(ItemPrior(), len(climb.at.guess)))
     rough = _Limits(10 * limits.tolerance, climb.passes + SHORT, limits.progress)
     return _ascend(some, begun, rules, rough, swept)._replace(prior=climb.prior)
@@ -170,15 +187,17 @@ def _ascend(hands: Hands, climb: _Climb, rules: Rules, limits: _Limits, step: St
     at, prior, done, _ = climb
     mixer, safe, height = Mixer(), at, -np.inf
     while done < limits.passes:
-        found: Statistics = total(hands, step, at, *args)
+        seen = pulled(total(hands, step, spelled(at), *args), at)
+        found = seen.found
         lost = height - float(found.log_likelihood)
         height = float(found.log_likelihood)
         if lost > SLACK * abs(height) and at is not safe:  # the mixed step went down: take the plain one
             mixer.restart()
             at, done = safe, done + 1
             continue
-        target, prior = m_step(found, at, prior, rules)
-        old, new, unsure = pack(at, rules), pack(target, rules), spread(found, at, prior, rules)
+        target, prior = whole_step(seen, at, prior, rules)
+        old, new = pack(at, rules), pack(target, rules)
+        unsure = np.concatenate([spread(found, at, prior, rules), errors(seen, at)])
         allowed = limits.tolerance * np.maximum(1 + np.abs(old), 100 * unsure)
         change = np.abs(new - old)
         done += 1
@@ -196,7 +215,7 @@ def _ascend(hands: Hands, climb: _Climb, rules: Rules, limits: _Limits, step: St
 def _fit(task: Task, hands: Hands, climb: _Climb, rules: Rules, nodes: int) -> Fit:
     climb = _upright(climb)
     at = climb.at
-    settle_all(hands, at, SWEEPS)
+    settle_all(hands, spelled(at), SWEEPS)
     known = uncertainty(task.answers, hands, at, climb.prior, rules, nodes)
     threshold, place = expand(task, at)
     k = at.slope.shape[1]
@@ -225,6 +244,7 @@ def _fit(task: Task, hands: Hands, climb: _Climb, rules: Rules, nodes: int) -> F
             *_unsettled(climb),
         ),
         prior=climb.prior,
+        panel=None if at.facets is None else panel(task, at.facets, known.facets),
     )
 
 

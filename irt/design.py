@@ -10,7 +10,7 @@ takes out what the answers cannot tell, with a reason each, so that one dead ite
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from irt.facets import Cells, faults, without
 from irt.model import Floats, Ints, first
 
 Flags = NDArray[np.bool_]
@@ -26,7 +27,7 @@ Flags = NDArray[np.bool_]
 class Refused(NamedTuple):
     """Something left out of a fit or changed for it, and the reason."""
 
-    kind: str  # "item", "skill" or, of all of it, "fit"
+    kind: str  # "item", "skill", "rater" or, of all of it, "fit"
     index: int  # type: ignore[assignment] # its row or column in the design; a tuple's own index() is not used
     why: str  # may name "skill {other}"
     other: int = -1  # column of another skill that the reason is about
@@ -212,18 +213,34 @@ class Task:
     levels: Ints  # (I',) levels of the kept items in the whole design
     recode: Ints  # (I', K) fitted level of each level of the whole design
     refused: tuple[Refused, ...]
+    cells: Cells | None = None  # what `answers` are to, where they have raters
+    raters: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of the whole panel
+    kept_cells: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of all cells
+
+    @property
+    def asked(self) -> Ints:
+        """Item of each answer, (N,)."""
+        return self.answers.item if self.cells is None else self.cells.item[self.answers.item]
 
 
-def fittable(answers: Answers, design: Design, *, correlated: bool = True, lone: int = 3, pair: int = 2) -> Task:
+def fittable(
+    answers: Answers, design: Design, *, correlated: bool = True, lone: int = 3, pair: int = 2,
+    cells: Cells | None = None,
+) -> Task:  # fmt: skip
     """Leave out, with reasons, what these answers cannot tell.
 
     `pair` is the least number of items of a skill that correlates with others, `lone` of one that does not.
+    cells: what the answers are to (rows of it), where raters graded them.
     """
-    check(answers, design)
-    used = _used_levels(answers, design)
-    refused = list(_dead_items(used)) + list(_islands(answers, design, used.sum(1) >= 2))
+    raters, dropped = np.zeros(0, dtype=np.int64), list[Refused]()
+    if cells is not None:
+        answers, raters, dropped = _placed(answers, design, cells)
+    asked = answers.item if cells is None else cells.item[answers.item]
+    check(answers, asked, design)
+    used = _used_levels(answers, asked, design)
+    refused = dropped + list(_dead_items(used)) + list(_islands(answers, asked, design, used.sum(1) >= 2))
     keep = np.ones(len(design), dtype=bool)
-    keep[[r.index for r in refused]] = False
+    keep[[r.index for r in refused if r.kind == "item"]] = False
     skills = np.ones(design.skills, dtype=bool)
     while True:
         fresh = list(_poor_skills(design.asks[keep], skills, correlated=correlated, lone=lone, pair=pair))
@@ -237,30 +254,46 @@ def fittable(answers: Answers, design: Design, *, correlated: bool = True, lone:
         keep &= ~orphans
     recode = _recode(used)
     refused += _collapsed(used, design.levels, keep)
-    return _task(answers, design, keep, skills, recode, refused)
+    return _task(answers, design, keep, skills, recode, refused, cells, raters)
 
 
-def check(answers: Answers, design: Design) -> None:
-    """Refuse answers to items the design lacks, or at levels its items lack."""
-    if len(answers.item) == 0:
-        return
-    if answers.item.max() >= len(design):
+def _placed(answers: Answers, design: Design, cells: Cells) -> tuple[Answers, Ints, list[Refused]]:
+    """Answers by raters who can be placed, these raters, and why the others cannot."""
+    if len(answers.item) and answers.item.max() >= len(cells):
+        raise ValueError(f"calibration: cell {answers.item.max()} was graded, but there are {len(cells)} cells.")
+    kin = np.unique(np.sort(design.skill, axis=1), axis=0, return_inverse=True)[1].ravel()
+    rater, asked = cells.rater[answers.item], cells.item[answers.item]
+    why = dict(faults(answers.person, asked, rater, answers.level, kin, cells))
+    good = np.array([r for r in range(cells.raters) if r not in why], dtype=np.int64)
+    lost = len(good) and not np.isin(cells.reference, good).any()
+    dropped = [Refused("rater", r, f"{reason} Its grades were left out.") for r, reason in sorted(why.items())]
+    if lost:
         raise ValueError(
-            f"calibration: item {answers.item.max()} was answered, but the design has {len(design)} items."
+            f"calibration: none of the reference raters can be placed. {dropped[0].why} "
+            "Maybe name others, or leave --reference out."
         )
-    high = answers.level >= design.levels[answers.item]
+    return answers.where(~np.isin(rater, list(why))), good, dropped
+
+
+def check(answers: Answers, asked: Ints, design: Design) -> None:
+    """Refuse answers to items the design lacks, or at levels its items lack."""
+    if len(asked) == 0:
+        return
+    if asked.max() >= len(design):
+        raise ValueError(f"calibration: item {asked.max()} was answered, but the design has {len(design)} items.")
+    high = answers.level >= design.levels[asked]
     if high.any():
         at = first(high)
         raise ValueError(
-            f"calibration: person {answers.person[at]} reached level {answers.level[at]} of item {answers.item[at]}, "
-            f"which has levels 0..{design.levels[answers.item[at]] - 1}. Maybe levels are counted from 1."
+            f"calibration: person {answers.person[at]} reached level {answers.level[at]} of item {asked[at]}, "
+            f"which has levels 0..{design.levels[asked[at]] - 1}. Maybe levels are counted from 1."
         )
 
 
-def _used_levels(answers: Answers, design: Design) -> Flags:
+def _used_levels(answers: Answers, asked: Ints, design: Design) -> Flags:
     used = np.zeros((len(design), int(design.levels.max(initial=2))), dtype=bool)
     counted = answers.weight[answers.person] > 0
-    used[answers.item[counted], answers.level[counted]] = True
+    used[asked[counted], answers.level[counted]] = True
     return used
 
 
@@ -269,10 +302,10 @@ def _dead_items(used: Flags) -> list[Refused]:
     return [Refused("item", int(i), why[int(n)]) for i, n in enumerate(used.sum(1)) if n < 2]
 
 
-def _islands(answers: Answers, design: Design, alive: Flags) -> list[Refused]:
+def _islands(answers: Answers, asked: Ints, design: Design, alive: Flags) -> list[Refused]:
     """Items that no chain of shared persons links to the largest group of items."""
     people, rows = len(answers), len(design)
-    ends = (answers.person, people + answers.item)
+    ends = (answers.person, people + asked)
     edges = coo_array((np.ones(len(answers.item)), ends), shape=(people + rows,) * 2)
     _, label = connected_components(edges, directed=False)
     mine = label[people:]
@@ -315,7 +348,10 @@ def _collapsed(used: Flags, levels: Ints, keep: Flags) -> list[Refused]:
     return notes
 
 
-def _task(answers: Answers, design: Design, keep: Flags, skills: Flags, recode: Ints, refused: list[Refused]) -> Task:
+def _task(
+    answers: Answers, design: Design, keep: Flags, skills: Flags, recode: Ints, refused: list[Refused],
+    cells: Cells | None, raters: Ints,
+) -> Task:  # fmt: skip
     column = np.cumsum(skills) - 1
     row = np.cumsum(keep) - 1
     skill = np.where(design.skill[keep] >= 0, column[design.skill[keep]], -1)
@@ -326,8 +362,14 @@ def _task(answers: Answers, design: Design, keep: Flags, skills: Flags, recode: 
         levels=recode[keep].max(1, initial=1) + 1,
         guess=design.guess[keep],
     )
-    some = answers.where(keep[answers.item])
-    level = recode[some.item, some.level]
-    usable = Answers(some.start, row[some.item], level, some.weight)
+    asked = answers.item if cells is None else cells.item[answers.item]
+    some, asked = answers.where(keep[asked]), asked[keep[asked]]
+    level, place, used = recode[asked, some.level], row[asked], np.zeros(0, dtype=np.int64)
+    if cells is not None:
+        used, place = np.unique(some.item, return_inverse=True)
+        cells = without(cells, raters, row, used)
+    usable = Answers(some.start, place, level, some.weight)
     rows, columns = np.nonzero(keep)[0], np.nonzero(skills)[0]
-    return Task(usable, fitted, rows, columns, design.levels[keep], recode[keep], tuple(refused))
+    return Task(
+        usable, fitted, rows, columns, design.levels[keep], recode[keep], tuple(refused), cells, raters, used
+    )  # fmt: skip

@@ -33,6 +33,7 @@ import numpy as np
 
 from irt import grid, sweep
 from irt.design import Answers
+from irt.facets import Facets
 from irt.model import Floats, Ints, Items
 from irt.person import Bank, Prior, Rows, Sites
 from irt.sweep import Sums
@@ -49,6 +50,7 @@ class Parameters:
     guess: Floats  # (I,)
     mean: Floats  # (D,)
     cov: Floats  # (D, D)
+    facets: Facets | None = None  # raters and effects; a pass needs the items spelled out, see irt.facet_step
 
 
 def parameters(items: Items, mean: Floats, cov: Floats) -> Parameters:

@@ -15,6 +15,7 @@ import numpy as np
 
 from irt.design import Flags
 from irt.estep import Parameters, Statistics
+from irt.facets import packed, unpacked
 from irt.model import Floats, Ints
 
 MAX_SLOPE = 8.0  # logits per sd of a skill; steeper items are steps, told by no finite sample
@@ -276,8 +277,11 @@ def expansion(
     skills, k = len(at.mean), at.slope.shape[1]
     persons = float(found.persons)
     real = real_slopes(at)
-    pull = np.einsum("de,de->d", found.cov, at.cov)
-    hold = np.full(skills, 2 * persons)
+    hold, pull = np.full(skills, 2 * persons), np.zeros(skills)
+    if at.facets is None:
+        pull = np.einsum("de,de->d", found.cov, at.cov)
+    else:  # a severity moves with its item's slopes, so scaling them is no mere change of units
+        np.add.at(pull, at.skill[real], (found.gradient[:, :k] * at.slope)[real])
     np.add.at(pull, at.skill[real], (gradient[:, :k] * at.slope)[real])
     np.add.at(hold, at.skill[real], (np.diagonal(curvature, axis1=1, axis2=2)[:, :k] * at.slope**2)[real])
     scale = np.exp(np.clip(pull / hold, -TRUST, TRUST))
@@ -336,7 +340,8 @@ def pack(at: Parameters, rules: Rules) -> Floats:
     rows = root / np.diag(root)[:, None]
     below = np.tril_indices(len(sd), -1)
     parts = [at.slope[real_slopes(at)], at.threshold[np.isfinite(at.threshold)], rows[below]]
-    return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored]])
+    raters = [] if at.facets is None else [packed(at.facets)]
+    return np.concatenate([*parts, np.log(sd[rules.anchored]), at.mean[rules.anchored], *raters])
 
 
 def spread(found: Statistics, at: Parameters, prior: Priors | None, rules: Rules) -> Floats:
@@ -356,7 +361,8 @@ def unpack(x: Floats, at: Parameters, rules: Rules) -> Parameters | None:
     skills, fixed, anchored = len(at.mean), rules.fixed, rules.anchored
     real, used, below = real_slopes(at), np.isfinite(at.threshold), np.tril_indices(skills, -1)
     sizes = np.cumsum([real.sum(), used.sum(), len(below[0]), anchored.sum()])
-    slopes, thresholds, rows, log_sd, means = np.split(x, sizes)
+    sizes = np.append(sizes, sizes[-1] + anchored.sum())
+    slopes, thresholds, rows, log_sd, means, raters = np.split(x, sizes)
     slope, threshold, mean, sd = at.slope.copy(), at.threshold.copy(), at.mean.copy(), np.ones(skills)
     slope[real], threshold[used] = np.clip(slopes, -MAX_SLOPE, MAX_SLOPE), thresholds
     slope[fixed], threshold[fixed] = at.slope[fixed], at.threshold[fixed]
@@ -368,4 +374,5 @@ def unpack(x: Floats, at: Parameters, rules: Rules) -> Parameters | None:
     root[below] = rows
     root /= np.linalg.norm(root, axis=1, keepdims=True)
     cov = root @ root.T
-    return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov * np.outer(sd, sd))
+    facets = None if at.facets is None else unpacked(raters, at.facets)
+    return replace(at, slope=slope, threshold=threshold, mean=mean, cov=cov * np.outer(sd, sd), facets=facets)

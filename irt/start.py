@@ -9,6 +9,7 @@ from scipy.special import logit
 
 from irt.design import Flags, Task
 from irt.estep import Parameters
+from irt.facet_step import unread
 from irt.model import Floats, Ints, Items
 
 EMPTY_END, EMPTY_INSIDE = 4.0, 0.01  # logits between thresholds where nobody reached a level
@@ -43,7 +44,7 @@ def cold(task: Task) -> Parameters:
     design, answers = task.design, task.answers
     rows, most = len(design), int(design.levels.max()) - 1
     count = np.zeros((rows, most + 1))
-    np.add.at(count, (answers.item, answers.level), answers.weight[answers.person])
+    np.add.at(count, (task.asked, answers.level), answers.weight[answers.person])
     reach = count[:, ::-1].cumsum(1)[:, ::-1]
     share = (reach[:, 1:] + 0.5) / (reach[:, :1] + 1.0)
     share = np.clip((share - design.guess[:, None]) / (1 - design.guess[:, None]), 0.02, 0.98)
@@ -53,7 +54,8 @@ def cold(task: Task) -> Parameters:
     slope = np.where(design.skill >= 0, 1 / np.sqrt(width)[:, None], 0.0)
     cov = np.full((design.skills, design.skills), 0.5) + 0.5 * np.eye(design.skills)
     skill = np.maximum(design.skill, 0)
-    return Parameters(skill, width, slope, np.where(real, fall, -np.inf), design.guess, np.zeros(design.skills), cov)
+    threshold, facets = np.where(real, fall, -np.inf), None if task.cells is None else unread(task.cells)
+    return Parameters(skill, width, slope, threshold, design.guess, np.zeros(design.skills), cov, facets)
 
 
 def warm(at: Parameters, task: Task, rows: Ints, items: Items, skills: Ints, covariance: Floats) -> Parameters:
