@@ -24,6 +24,7 @@ from irt.model import Floats, Ints
 
 NULL = 1e-9  # share of the largest eigenvalue below which one counts as 0
 LEAST = float(np.log(0.02))  # log ω below which an effect is none
+SHARES = ("answer", "answer and item")  # all grades of an answer see one effect; those on one item of it another
 NOBODY = -1  # the rater of an answer that a key scored
 
 
@@ -34,12 +35,15 @@ class Cells:
     item: Ints  # (V,) rows of the design
     rater: Ints  # (V,) NOBODY where a key scored
     effect: Ints  # (V, E) columns among the effects, of each kind; -1 where it has none
+    shares: tuple[str, ...]  # (E) of SHARES: by whom each kind is shared
     raters: int  # R
     reference: Ints  # raters whose mean severity is 0; all of them if nobody is named
 
     def __post_init__(self) -> None:
         if not len(self.item) == len(self.rater) == len(self.effect) or self.effect.ndim != 2:
             raise ValueError("Cells: item (V,), rater (V,) and effect (V, E) must have one length.")
+        if self.effect.shape[1] != len(self.shares):
+            raise ValueError(f"Cells: effects of {self.effect.shape[1]} kinds, but {len(self.shares)} are named.")
         if self.rater.min(initial=0) < NOBODY or self.rater.max(initial=-1) >= self.raters:
             raise ValueError(f"Cells: a rater is outside 0..{self.raters - 1}. Maybe raters are counted from 1.")
         if self.raters and (len(self.reference) == 0 or not np.isin(self.reference, np.arange(self.raters)).all()):
@@ -56,7 +60,7 @@ class Cells:
     @property
     def kinds(self) -> int:
         """E."""
-        return self.effect.shape[1]
+        return len(self.shares)
 
     @property
     def basis(self) -> Floats:
@@ -110,25 +114,29 @@ def unpacked(x: Floats, many: Facets) -> Facets:
 
 
 def cells_of(
-    person: Ints, item: Ints, rater: Ints, answer: Ints, raters: int, reference: Ints | None = None
-) -> tuple[Cells, Ints]:
+    person: Ints, item: Ints, rater: Ints, answer: Ints, raters: int, reference: Ints | None = None,
+    shares: tuple[str, ...] | None = None,
+) -> tuple[Cells, Ints]:  # fmt: skip
     """(cells, cell of each grade); answer (N,) numbers what was graded within a person, -1 where it stands alone.
 
-    An effect is kept where grades can tell it: some share it, and some person has two of them.
+    shares: kinds of effects; if absent, those that the grades can tell: some share one, and some person has two.
     """
     whole = _numbered(person, answer[:, None])
     part = _numbered(person, np.where(answer[:, None] < 0, -1, np.column_stack([answer, item])))
-    alike = len(np.unique(whole[1])) == len(np.unique(part[1]))  # one item an answer: the two are the same
-    kinds = [n for n, (_, group) in enumerate((whole, part)) if _told(person, group) and not (n == 1 and alike)]
+    places = dict(zip(SHARES, (whole[0], part[0]), strict=True))
+    if shares is None:
+        alike = len(np.unique(whole[1])) == len(np.unique(part[1]))  # one item an answer: the two are the same
+        told = _told(person, whole[1]), _told(person, part[1]) and not alike
+        shares = tuple(name for name, is_told in zip(SHARES, told, strict=True) if is_told)
     columns, first = [], 0
-    for n in kinds:
-        place = (whole, part)[n][0]
+    for name in shares:
+        place = places[name]
         columns.append(np.where(place < 0, -1, place + first))
         first += int(place.max(initial=-1)) + 1
     effect = np.column_stack(columns) if columns else np.zeros((len(person), 0), dtype=np.int64)
     table, cell = np.unique(np.column_stack([item, rater, effect]), axis=0, return_inverse=True)
     anchors = np.arange(raters) if reference is None else reference
-    return Cells(table[:, 0], table[:, 1], table[:, 2:], raters, anchors), cell.ravel()
+    return Cells(table[:, 0], table[:, 1], table[:, 2:], shares, raters, anchors), cell.ravel()
 
 
 def _numbered(person: Ints, key: Ints) -> tuple[Ints, Ints]:

@@ -277,11 +277,8 @@ def expansion(
     skills, k = len(at.mean), at.slope.shape[1]
     persons = float(found.persons)
     real = real_slopes(at)
-    hold, pull = np.full(skills, 2 * persons), np.zeros(skills)
-    if at.facets is None:
-        pull = np.einsum("de,de->d", found.cov, at.cov)
-    else:  # a severity moves with its item's slopes, so scaling them is no mere change of units
-        np.add.at(pull, at.skill[real], (found.gradient[:, :k] * at.slope)[real])
+    pull = np.einsum("de,de->d", found.cov, at.cov)
+    hold = np.full(skills, 2 * persons)
     np.add.at(pull, at.skill[real], (gradient[:, :k] * at.slope)[real])
     np.add.at(hold, at.skill[real], (np.diagonal(curvature, axis1=1, axis2=2)[:, :k] * at.slope**2)[real])
     scale = np.exp(np.clip(pull / hold, -TRUST, TRUST))
@@ -290,7 +287,8 @@ def expansion(
     np.add.at(push, at.skill[real], (at.slope * whole_gradient[:, None])[real])
     np.add.at(stiff, at.skill[real], (at.slope**2 * whole_curvature[:, None])[real])
     shift = at.cov @ push / persons if not whole_curvature.any() else push / stiff
-    return np.where(anchored, 1.0, scale), np.where(anchored, 0.0, np.clip(shift, -TRUST, TRUST))
+    tied = anchored | (at.facets is not None)  # a severity moves with its item's slopes: no mere change of units
+    return np.where(tied, 1.0, scale), np.where(anchored, 0.0, np.clip(shift, -TRUST, TRUST))
 
 
 def population_step(found: Statistics, at: Parameters, rules: Rules) -> tuple[Floats, Floats]:

@@ -13,15 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from irt.calibration import Fit, calibrate
 from irt.design import Answers, Design, Refused
+from irt.facets import Cells
 from irt.model import Floats, Items
 from irt.mstep import ItemPrior, Priors
 from irt.scoring import auc_held_out, log_likelihood_held_out, score, split
 from irt.shards import Crew, Desk
-from vetting import tables
+from vetting import rated, tables
 from vetting.messages import faults
 from vetting.posterior import Posterior, sample
+from vetting.rated import EffectOn, RaterOn
 from vetting.scale import Axis, parameters
-from vetting.tables import Item, Responses, TableFaultError
+from vetting.tables import Grades, Item, Responses, TableFaultError
 
 HELD = ItemPrior(lkj=2.0)  # what --prior holds items and correlations with
 FEWEST_PEOPLE = 50  # to fit items by likelihood alone
@@ -44,6 +46,7 @@ class ScaleItem(BaseModel):
     discrimination: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
     thresholds: Annotated[list[FiniteFloat], Field(min_length=1)]
     guess: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    graded: bool = False  # by raters: an answer has an effect of its own
     se: Errors | None = None
 
     @model_validator(mode="after")
@@ -92,6 +95,8 @@ class ScaleFile(BaseModel):
     refused: list[Refusal] = []
     fit: dict[str, float | int | str | bool] = {}
     held_out: dict[str, float | int] | None = None
+    raters: dict[str, RaterOn] = {}
+    effects: list[EffectOn] = []
 
     @model_validator(mode="after")
     def _one_shape(self) -> ScaleFile:
@@ -127,6 +132,27 @@ class Way:
     prior: ItemPrior | Priors | None = None
     crew: Crew = Desk
     independent: bool = False
+    reference: tuple[str, ...] = ()  # raters whose mean severity is 0; all, if none is named
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What is fitted: answers to items, or to cells where raters are named."""
+
+    answers: Answers
+    design: Design
+    skills: tuple[str, ...]
+    cells: Cells | None = None
+
+
+def material(items: Mapping[str, Item], responses: Responses, way: Way) -> Material:
+    if responses.grades is None:
+        if way.reference:
+            raise TableFaultError(f"{responses.file}: names no raters. Maybe leave --reference out.")
+        return Material(*tables.arrays(items, responses))
+    design, skills = tables.design_of(items, responses)
+    cells, cell = rated.cells_in(items, responses, rated.graded_items(items, responses), way.reference)
+    return Material(rated.answers_to(cell, responses), design, skills, cells)
 
 
 def fit(
@@ -134,16 +160,24 @@ def fit(
     progress: Progress | None = None,
 ) -> ScaleFile:  # fmt: skip
     """Calibrate; with `held_out`, also say how well answers that were kept back are foretold."""
-    answers, design, skills = tables.arrays(items, responses)
-    silent = refuse_few(answers, responses, prior=way.prior is not None)
-    told = comparison(answers, design, way, held_out, seed, progress) if held_out else None
-    found = scale_file(fitted(answers, design, way, named(progress, "fit")), list(items), skills, told)
+    given = material(items, responses, way)
+    silent = refuse_few(given.answers, responses, prior=way.prior is not None)
+    told = comparison(given, way, held_out, seed, progress) if held_out else None
+    whole = fitted(given, way, named(progress, "fit"))
+    found = scale_file(whole, list(items), given.skills, told, responses.grades)
+    if responses.grades is not None:
+        for key, is_graded in zip(items, rated.graded_items(items, responses), strict=True):
+            if key in found.items:
+                found.items[key].graded = is_graded
     return found.model_copy(update={"refused": [*found.refused, *silent]})
 
 
-def fitted(answers: Answers, design: Design, way: Way, progress: Callable[[int, float], None] | None) -> Fit:
-    fixed = np.eye(design.skills) if way.independent else None
-    return calibrate(answers, design, correlation=fixed, prior=way.prior, crew=way.crew, progress=progress)
+def fitted(given: Material, way: Way, progress: Callable[[int, float], None] | None) -> Fit:
+    fixed = np.eye(given.design.skills) if way.independent else None
+    return calibrate(
+        given.answers, given.design, cells=given.cells, correlation=fixed, prior=way.prior, crew=way.crew,
+        progress=progress,
+    )  # fmt: skip
 
 
 def chains(
@@ -151,16 +185,16 @@ def chains(
     progress: Progress | None = None, drawn: Callable[[int, int], None] | None = None,
 ) -> tuple[ScaleFile, Posterior]:  # fmt: skip
     """The scale as posterior means, by Markov chains from a fit with a prior on; and the draws."""
-    answers, design, skills = tables.arrays(items, responses)
+    if responses.grades is not None:
+        raise ValueError("--bayes knows no raters. Maybe leave it out: `assay fit` estimates them with errors.")
     if way.independent:
         raise ValueError("--bayes estimates correlations. Maybe leave --independent out.")
-    silent = refuse_few(answers, responses, prior=True)
-    begin = fitted(answers, design, replace(way, prior=way.prior or ItemPrior()), named(progress, "fit"))
-    names = [list(items)[row] for row in begin.kept_items]
-    found = sample(
-        answers, begin, names, [skills[k] for k in begin.kept_skills], draws=draws, seed=seed, progress=drawn
-    )
-    scale = scale_file(found.fit, list(items), skills, None)
+    given = material(items, responses, way)
+    silent = refuse_few(given.answers, responses, prior=True)
+    begin = fitted(given, replace(way, prior=way.prior or ItemPrior()), named(progress, "fit"))
+    names, skills = [list(items)[row] for row in begin.kept_items], [given.skills[k] for k in begin.kept_skills]
+    found = sample(given.answers, begin, names, skills, draws=draws, seed=seed, progress=drawn)
+    scale = scale_file(found.fit, list(items), given.skills, None)
     scale.refused += silent
     scale.fit |= {"r_hat": found.rhat, "effective_draws": found.effective, "draws": found.count, "seed": seed}
     return scale, found
@@ -179,16 +213,14 @@ def refuse_few(answers: Answers, responses: Responses, *, prior: bool) -> list[R
     return [Refusal(what=f"{silent} {'person' if silent == 1 else 'people'}", why=why)] if silent else []
 
 
-def comparison(
-    answers: Answers, design: Design, way: Way, share: float, seed: int, progress: Progress | None
-) -> dict[str, float | int]:
+def comparison(given: Material, way: Way, share: float, seed: int, progress: Progress | None) -> dict[str, float | int]:
     """Mean log probability of each kept-back answer, with correlated and with independent skills."""
-    known, kept_back = split(answers, share, np.random.default_rng(seed))
+    known, kept_back = split(given.answers, share, np.random.default_rng(seed))
     told: dict[str, float | int] = {"share": share, "answers": len(kept_back.item), "seed": seed}
     for name in ("correlated", "independent"):
         alike = replace(way, independent=name == "independent")
-        one = fitted(known, design, alike, named(progress, f"{name}, part"))
-        parts = one.items, one.mean, one.covariance, one.answers(known), one.answers(kept_back)
+        one = fitted(replace(given, answers=known), alike, named(progress, f"{name}, part"))
+        parts = *one.read, one.answers(known), one.answers(kept_back)
         told[name] = log_likelihood_held_out(*parts)
         told |= {} if (area := auc_held_out(*parts)) is None else {f"auc_{name}": area}
     return told
@@ -201,29 +233,31 @@ def named(progress: Progress | None, name: str) -> Callable[[int, float], None] 
 
 
 def scale_file(
-    whole: Fit, items: Sequence[str], skills: Sequence[str], told: dict[str, float | int] | None
-) -> ScaleFile:
+    whole: Fit, items: Sequence[str], skills: Sequence[str], told: dict[str, float | int] | None,
+    grades: Grades | None = None,
+) -> ScaleFile:  # fmt: skip
     kept = [skills[k] for k in whole.kept_skills]
     rows = {items[row]: scale_item(whole, place, kept) for place, row in enumerate(whole.kept_items)}
+    raters, effects = rated.panel_of(whole, grades)
+    names = {"item": items, "skill": skills, "rater": grades.raters if grades else ()}
     return ScaleFile(
         skills=kept,
         prior=Prior(mean=whole.mean.tolist(), covariance=whole.covariance.tolist()),
         items=rows,
         log_likelihood=whole.log_likelihood,
-        refused=[refusal(one, items, skills) for one in whole.refused],
+        refused=[refusal(one, names) for one in whole.refused],
         fit={
             "method": whole.method, "se_method": whole.se_method, "iterations": whole.iterations,
             "converged": whole.converged,
         },
-        held_out=told,
+        held_out=told, raters=raters, effects=effects,
     )  # fmt: skip
 
 
-def refusal(one: Refused, items: Sequence[str], skills: Sequence[str]) -> Refusal:
-    """A reason with names in the place of numbers."""
-    names = {"item": items, "skill": skills}.get(one.kind)
-    why = one.why if one.other < 0 else one.why.replace(f"skill {one.other}", f"skill {skills[one.other]}")
-    return Refusal(what=f"{one.kind} {names[one.index]}" if names else one.kind, why=why)
+def refusal(one: Refused, names: Mapping[str, Sequence[str]]) -> Refusal:
+    """A reason with names, by kind, in the place of numbers."""
+    why = one.why if one.other < 0 else one.why.replace(f"skill {one.other}", f"skill {names['skill'][one.other]}")
+    return Refusal(what=f"{one.kind} {names[one.kind][one.index]}" if one.kind in names else one.kind, why=why)
 
 
 def scale_item(whole: Fit, place: int, skills: Sequence[str]) -> ScaleItem:
@@ -250,23 +284,37 @@ def known(errors: Floats) -> list[float | None]:
 
 def scores(scale: ScaleFile, responses: Responses) -> tuple[Floats, Floats]:
     """Means and sds (P, D) of every person, in the order of `responses.people`."""
-    answers = answered(scale, responses)
-    items = on(Axis.of("skills", scale.skills), scale)
-    return score(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
+    items, mean = on(Axis.of("skills", scale.skills), scale), np.array(scale.prior.mean)
+    cov = np.array(scale.prior.covariance)
+    if not scale.raters:
+        return score(items, mean, cov, answered(scale, responses))
+    refuse_high(scale, responses)
+    graded = [one.graded for one in scale.items.values()]
+    read = rated.as_read(items, mean, cov, scale.items, graded, scale.raters, scale.effects, responses)
+    found, sd = score(*read)
+    return found[:, : len(mean)], sd[:, : len(mean)]
 
 
 def answered(scale: ScaleFile, responses: Responses) -> Answers:
     """Answers with items numbered as on the scale; a score that an item cannot have is refused."""
-    answers = tables.answers_in(scale.items, responses)
-    rows = list(scale.items.items())
-    top = np.array([len(item.thresholds) for _, item in rows])[answers.item]
-    if (over := answers.level > top).any():
+    if scale.raters:
+        raise TableFaultError(
+            "the scale has raters, which only `assay fit` and `assay score` read. Maybe fit one grade of each answer."
+        )
+    refuse_high(scale, responses)
+    return tables.answers_in(scale.items, responses)
+
+
+def refuse_high(scale: ScaleFile, responses: Responses) -> None:
+    """A score that its item cannot have."""
+    row, names = tables.items_in(scale.items, responses), list(scale.items)
+    top = np.array([len(item.thresholds) for item in scale.items.values()])[row]
+    if (over := responses.score > top).any():
         n = int(np.argmax(over))
         raise TableFaultError(
-            f"{responses.file}: score {answers.level[n]} on item {rows[answers.item[n]][0]!r}, "
+            f"{responses.file}:{responses.line[n]}: score {responses.score[n]} on item {names[row[n]]!r}, "
             f"but its levels are 0 to {top[n]}. Maybe scores start at 1 here: take 1 off."
         )
-    return answers
 
 
 def on(skills: Axis, scale: ScaleFile) -> Items:

@@ -23,6 +23,8 @@ class Apart(ValueError):  # noqa: N818 -- what the scales are
 
 def linked(scale: ScaleFile, published: ScaleFile, by: By = "haebara") -> tuple[ScaleFile, Link, list[str]]:
     """(the scale on the published one, how it was moved, items in common). Raises Apart."""
+    if scale.raters or published.raters:
+        raise Apart("a scale with raters cannot be moved yet. Maybe fit both tables of grades together.")
     if strangers := set(scale.skills) - set(published.skills):
         first = min(strangers)
         raise Apart(f"skill {first!r} is not on the published scale.{near(first, published.skills)}")

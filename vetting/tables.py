@@ -1,7 +1,7 @@
 """Tables of answers as people have them (CSV, plain or gzipped) into arrays; every fault names its line.
 
-RESPONSES  long: person, item, score [, seconds] [, rater], in any order of columns; or wide: the first column
-           the person, then one column an item, an empty cell where it was not asked.
+RESPONSES  long: person, item (or criterion), score (or level) [, seconds] [, rater] [, answer], in any order of
+           columns; or wide: the first column the person, then one column an item, an empty cell where it was not asked.
 ITEMS      item, skills [, levels] [, guess]; skills separated by ";".
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from irt.design import Answers, Design, answers_from_rows
 from irt.model import Ints
 
-LONG = ("person", "item", "score")
+LONG = (("person",), ("item", "criterion"), ("score", "level"))  # columns of a long table, by any of these names
 EMPTY = {"", "na", "nan", "null", "."}
 MOST_LEVELS = 50  # of an item
 ENOUGH = 5_000  # names to look for a near one among
@@ -45,6 +45,15 @@ class Item:
 
 
 @dataclass(frozen=True, eq=False)
+class Grades:
+    """Who gave the scores, and to what."""
+
+    raters: tuple[str, ...]
+    rater: Ints  # (N,) -1: nobody is named
+    answer: Ints  # (N,) numbers of answers as the file names them; -1: it names none
+
+
+@dataclass(frozen=True, eq=False)
 class Responses:
     """Who scored what on which item."""
 
@@ -55,6 +64,7 @@ class Responses:
     score: Ints  # (N,)
     line: Ints  # (N,) of the file, for messages
     file: Path
+    grades: Grades | None = None  # where raters are named, and read
 
 
 def rows_of(file: Path) -> Iterator[tuple[int, list[str]]]:
@@ -141,33 +151,38 @@ def number(text: str) -> float:
 # -- responses -------------------------------------------------------------------------------------
 
 
-def read_responses(file: Path, known: Iterable[str], ignore: Iterable[str] = ()) -> Responses:
-    """RESPONSES, long or wide, of items that are known. Raises TableFaultError with every fault."""
+def read_responses(file: Path, known: Iterable[str], ignore: Iterable[str] = (), *, rated: bool = False) -> Responses:
+    """RESPONSES, long or wide, of items that are known. Raises TableFaultError with every fault.
+
+    rated: several raters may grade an answer, named in the columns `rater` and `answer`.
+    """
     rows = rows_of(file)
     names = header(file, rows)
     items = set(known)
-    is_long = set(LONG) <= set(names)
-    triples = long_rows(file, names, rows) if is_long else wide_rows(file, names, rows, items, set(ignore))
-    return collect(file, triples, items)
+    is_long = all(set(names) & set(some) for some in LONG)
+    if is_long:
+        return collect(file, long_rows(file, names, rows, rated=rated and "rater" in names), items)
+    return collect(file, wide_rows(file, names, rows, items, set(ignore)), items)
 
 
-Triple = tuple[int, str, str, str]  # line, person, item, score
+Row = tuple[int, str, str, str, str, str]  # line, person, item, score, rater, answer
 
 
-def long_rows(file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[Triple]:
-    at = [names.index(name) for name in LONG]
+def long_rows(file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]], *, rated: bool) -> Iterator[Row]:
+    at = [next(names.index(name) for name in some if name in names) for some in LONG]
+    by = [names.index(name) if rated and name in names else len(names) for name in ("rater", "answer")]
     for line, row in rows:
         try:
             check_width(row, names)
         except ValueError as wrong:
             raise TableFaultError(f"{file}:{line}: {wrong}") from wrong
-        padded = row + [""] * (len(names) - len(row))
-        yield line, padded[at[0]], padded[at[1]], padded[at[2]]
+        padded = row + [""] * (len(names) + 1 - len(row))
+        yield line, padded[at[0]], padded[at[1]], padded[at[2]], padded[by[0]], padded[by[1]]
 
 
 def wide_rows(
     file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]], items: set[str], ignore: set[str]
-) -> Iterator[Triple]:
+) -> Iterator[Row]:
     columns = [(place, name) for place, name in enumerate(names) if place and name not in ignore]
     if strangers := [name for _, name in columns if name not in items]:
         raise TableFaultError(
@@ -177,36 +192,47 @@ def wide_rows(
     for line, row in rows:
         if len(row) != len(names):
             raise TableFaultError(f"{file}:{line}: {len(row)} cells, but the header has {len(names)}.")
-        yield line, row[0], "", ""  # a person is known even where every cell is empty
+        yield line, row[0], "", "", "", ""  # a person is known even where every cell is empty
         for place, name in columns:
             if row[place].lower() not in EMPTY:
-                yield line, row[0], name, row[place]
+                yield line, row[0], name, row[place], "", ""
 
 
-def collect(file: Path, triples: Iterator[Triple], items: set[str]) -> Responses:
+def collect(file: Path, lines: Iterator[Row], items: set[str]) -> Responses:
     people: dict[str, int] = {}
     rows: dict[str, int] = {}
-    found: dict[tuple[int, int], tuple[int, int]] = {}
+    raters: dict[str, int] = {}
+    answers: dict[str, int] = {}
+    found: dict[tuple[int, int, int, int], tuple[int, int]] = {}
     faults: list[str] = []
-    for line, person, item, score in triples:
+    for line, person, item, score, rater, answer in lines:
         if not item and not score and person:
             people.setdefault(person, len(people))
             continue
         if fault := fault_of(person, item, score, items):
             faults.append(f"{file}:{line}: {fault}")
             continue
-        key = (people.setdefault(person, len(people)), rows.setdefault(item, len(rows)))
+        key = (
+            people.setdefault(person, len(people)), rows.setdefault(item, len(rows)),
+            raters.setdefault(rater, len(raters)) if rater else -1,
+            answers.setdefault(answer, len(answers)) if answer else -1,
+        )  # fmt: skip
         if key in found:
-            faults.append(
-                f"{file}:{line}: person {person!r} has item {item!r} already on line {found[key][1]}. "
-                "Maybe keep one row for each answer."
-            )
+            faults.append(f"{file}:{line}: {twice(person, item, rater, found[key][1])}")
         found[key] = (int(float(score)), line)
     if not found and not faults:
         faults.append(f"{file}: holds no answer. Maybe only the header was exported.")
     refuse(faults)
-    table = np.array([(p, i, score, line) for (p, i), (score, line) in found.items()], dtype=np.int64)
-    return Responses(tuple(people), tuple(rows), table[:, 0], table[:, 1], table[:, 2], table[:, 3], file)
+    table = np.array([(*key, *told) for key, told in found.items()], dtype=np.int64)
+    grades = Grades(tuple(raters), table[:, 2], table[:, 3]) if raters else None
+    return Responses(tuple(people), tuple(rows), table[:, 0], table[:, 1], table[:, 4], table[:, 5], file, grades)
+
+
+def twice(person: str, item: str, rater: str, line: int) -> str:
+    if rater:
+        maybe = "Maybe these are grades of two answers: tell them apart in a column `answer`."
+        return f"rater {rater!r} graded person {person!r} on item {item!r} already on line {line}. {maybe}"
+    return f"person {person!r} has item {item!r} already on line {line}. Maybe keep one row for each answer."
 
 
 def fault_of(person: str, item: str, score: str, items: set[str]) -> str | None:
@@ -256,6 +282,12 @@ def levels_of(items: Mapping[str, Item], responses: Responses) -> Ints:
 
 def arrays(items: Mapping[str, Item], responses: Responses) -> tuple[Answers, Design, tuple[str, ...]]:
     """(answers, design, skills) for irt.calibration; rows in the order of `items`."""
+    design, skills = design_of(items, responses)
+    return answers_in(items, responses), design, skills
+
+
+def design_of(items: Mapping[str, Item], responses: Responses) -> tuple[Design, tuple[str, ...]]:
+    """(design, skills); rows in the order of `items`."""
     skills = tuple(dict.fromkeys(skill for item in items.values() for skill in item.skills))
     column = {name: n for n, name in enumerate(skills)}
     loads = max(len(item.skills) for item in items.values())
@@ -263,12 +295,15 @@ def arrays(items: Mapping[str, Item], responses: Responses) -> tuple[Answers, De
     for row, item in enumerate(items.values()):
         skill[row, : len(item.skills)] = [column[name] for name in item.skills]
     guess = np.array([item.guess for item in items.values()])
-    design = Design(len(skills), skill, levels_of(items, responses), guess)
-    return answers_in(items, responses), design, skills
+    return Design(len(skills), skill, levels_of(items, responses), guess), skills
 
 
 def answers_in(items: Mapping[str, object], responses: Responses) -> Answers:
     """Answers with items numbered as in `items`."""
+    return answers_from_rows(responses.person, items_in(items, responses), responses.score, len(responses.people))
+
+
+def items_in(items: Mapping[str, object], responses: Responses) -> Ints:
+    """Item of each score (N,), numbered as in `items`."""
     order = {key: row for row, key in enumerate(items)}
-    rows = np.array([order[key] for key in responses.items], dtype=np.int64)[responses.item]
-    return answers_from_rows(responses.person, rows, responses.score, len(responses.people))
+    return np.array([order[key] for key in responses.items], dtype=np.int64)[responses.item]

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     Known = Mapping[str, Item]
 
 Responses = Annotated[
-    Path, typer.Argument(help="CSV (or .csv.gz), long: person,item,score; or wide: person, then one column an item.")
+    Path,
+    typer.Argument(
+        help="CSV (or .csv.gz), long: person,item,score[,rater][,answer]; or wide: person, then one column an item."
+    ),
 ]
 Ignore = Annotated[str, typer.Option(help="Columns of a wide table that are no items, separated by commas.")]
+Reference = Annotated[
+    str, typer.Option(help="Raters whose mean severity is 0, separated by commas; if none is named, all.")
+]
 
 
 TOLD = 20  # things left out or changed that are told; all of them are in SCALE.json
@@ -62,6 +68,7 @@ def fit(
     ] = False,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Of each chain, with --bayes.")] = 1_000,
     ignore: Ignore = "",
+    reference: Reference = "",
     as_json: Json = False,
 ) -> None:
     """Calibrate: item parameters, correlations of the skills and standard errors, by marginal maximum likelihood."""
@@ -70,12 +77,16 @@ def fit(
     if bayes and held_out:
         raise ValueError("--bayes and --held-out: one or the other. Maybe judge the fit without --bayes first.")
     known = tables.read_items(items)
-    said = tables.read_responses(responses, known, ignore.split(","))
+    said = tables.read_responses(responses, known, ignore.split(","), rated=True)
     with crews.crew(workers, dask) as crew:
-        way = calibrate.Way(expected(prior, prior_file, known), crew, independent)
+        way = calibrate.Way(expected(prior, prior_file, known), crew, independent, names(reference))
         found = chains(known, said, way, draws, seed, scale) if bayes else passes(known, said, way, held_out, seed)
     write(scale, found.model_dump_json(indent=1))
     told(found, said, scale, as_json=as_json)
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def told(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
@@ -142,6 +153,7 @@ def tell(found: ScaleFile, people: int, answers: int, scale: Path) -> None:
         table.add_row(name, *(f"{value:.2f}" for value in row))
     if len(found.skills) > 1:
         out.print(table)
+    tell_raters(found)
     if told := found.held_out:
         out.print(
             f"{told['answers']} answers kept back, mean log probability of each: "
@@ -159,6 +171,21 @@ def tell(found: ScaleFile, people: int, answers: int, scale: Path) -> None:
     out.print(f"written to {scale}")
 
 
+def tell_raters(found: ScaleFile) -> None:
+    if not found.raters:
+        return
+    table = Table("Rater", "grades", "severity", "discrimination", box=None)
+    for name, one in found.raters.items():
+        sharp = f"{one.discrimination:.2f} ± {one.discrimination * one.sd_log_discrimination:.2f}"
+        table.add_row(
+            name + (" *" if one.reference else ""), str(one.grades), f"{one.severity:+.2f} ± {one.sd_severity:.2f}",
+            sharp,
+        )  # fmt: skip
+    out.print(table)
+    for effect in found.effects:
+        out.print(f"shared by grades of one {effect.shared_by}: sd {effect.sd:.2f} ± {effect.se:.2f} of the skill's")
+
+
 def score(
     responses: Responses,
     scale: Annotated[Path, typer.Option(help="SCALE.json from `assay fit`.")],
@@ -172,7 +199,7 @@ def score(
     from vetting import calibrate, tables
 
     ruler = calibrate.read_scale(scale)
-    said = tables.read_responses(responses, ruler.items, ignore.split(","))
+    said = tables.read_responses(responses, ruler.items, ignore.split(","), rated=bool(ruler.raters))
     mean, sd = calibrate.scores(ruler, said)
     text = StringIO()
     table = csv.writer(text, lineterminator="\n")
