@@ -16,6 +16,7 @@ from api.commands import (
     judge,
     link,
     panel,
+    quality,
     raters,
     replay,
     run,
@@ -36,6 +37,7 @@ for group in (run, take, vetting, staffing, calibrate, judge, link, replay, grad
     group.add_to(app)
 app.add_typer(bank.app, name="bank")
 app.add_typer(vetting.roles, name="role")
+quality.add_to(staffing.programs)
 app.add_typer(staffing.programs, name="program")
 app.add_typer(staffing.hours, name="hours")
 

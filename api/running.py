@@ -42,7 +42,7 @@ def run_page(
     context = {
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
         "program": {"name": program.name, "plan_url": f"/lead/{program.id}",
-                    "report_url": f"/lead/{program.id}/report"},
+                    "quality_url": f"/lead/{program.id}/quality", "report_url": f"/lead/{program.id}/report"},
         "action": f"/lead/{program.id}/run", "states": STATES,
         "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
         "people": [{"name": shown_name(person), "url": link(ours, person)} for person in people[:60]],

@@ -288,3 +288,21 @@ def test_a_test_in_the_terminal_is_paused_by_the_end_of_input_and_resumed(assay,
 
 def test_a_sitting_that_is_not_there_is_bad_input(assay, database):
     assert refused(assay("take", "--resume", "4242", "--database", database), "no sitting 4242", "Maybe")
+
+
+def test_gold_units_come_from_a_file_whole_or_not_at_all_and_what_was_seen_is_told(assay, database, tmp_path):
+    (tmp_path / "gold.csv").write_text("text,verdict,because\n1. So 1 = 2.,reject,1 is not 2.\n")
+    (tmp_path / "bad.csv").write_text("text,verdict,because\n1. So 1 = 1.,pass,Clear.\n1. So 1 = 2.,fine,No\n")
+    where = ["Open", "[/]Proofs"]
+    assert refused(assay("program", "gold", *where, "bad.csv", "--database", database), "line 3: because")
+    (tmp_path / "bad.csv").write_text("text,verdict,because\n1. So 1 = 1.,pass,Clear.\n1. So 1 = 2.,fine,Clear.\n")
+    assert refused(assay("program", "gold", *where, "bad.csv", "--database", database), "Gold 2: Pick one of: pass")
+    assert refused(assay("program", "gold", *where, "none.csv", "--database", database), "no such file", "Maybe")
+    assert refused(assay("program", "gold", "Open", "None", "--database", database), "Maybe '[/]Proofs'")
+    none = json.loads(assay("program", "gold", *where, "--json", "--database", database).stdout)
+    assert none["units"] == []
+    done = assay("program", "gold", *where, "gold.csv", "--database", database)
+    assert (done.returncode, done.stdout) == (0, "1 gold units in [/]Proofs, numbers 1\n")
+    told = json.loads(assay("program", "gold", *where, "--json", "--database", database).stdout)
+    assert [(one["verdict"], one["state"], one["of"]) for one in told["units"]] == [("reject", "in use", 0)]
+    assert "in use" in assay("program", "gold", *where, "--database", database).stdout

@@ -137,4 +137,4 @@ def noticed(text: str, checks: Mapping[str, Check] | None = None) -> dict[str, l
 def step_texts(text: str) -> list[str]:
     """The numbered steps of a text, in their order; empty where it has none."""
     starts = [found.start() for found in STEP.finditer(text)]
-    return [text[a:b].strip() for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [text[a:b].strip() for a, b in pairwise([*starts, len(text)])]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
-from vetting import gate, progress, work
+from vetting import gate, gold, progress, repeats, work
 from vetting.checks import step_texts
 from vetting.programs import queues_of
 from vetting.records import Json, Program
@@ -198,9 +198,18 @@ def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime)
                         for one in progress.checkpoints(db, program, queue.name)],
         "decisions": [{"verdict": one.verdict, "reason": one.reason, "by": one.by, "at": one.at.isoformat()}
                       for one in gate.decisions(db, program, queue.name)],
-        "open_checks": open_checks(queue, stand, passed),
+        "open_checks": open_checks(queue, stand, passed), **judges(db, program, queue, now),
         **progress.outlook(db, program, queue, units) | {"agreement": coefficients(first, queue)},
     }  # fmt: skip
+
+
+def judges(db: Session, program: Program, queue: QueueForm, now: datetime) -> Json:
+    """How well whoever judges is known to judge: against gold, and against themselves."""
+    known, again = gold.results(db, program, queue.name, now), repeats.self_agreement(db, program, queue)
+    return {
+        "gold": {"units": len(known["units"]), "people": len(known["people"]), **known["all"]},
+        "repeats": {"people": len(again["people"]), **again["all"]},
+    }
 
 
 def coefficients(submissions: Sequence[Submission], queue: QueueForm) -> Json:

@@ -21,6 +21,7 @@ from vetting.work_records import Checkpoint, Outcome, Submission, Unit, delivera
 RECENT = 50  # units that a drift is looked for in
 DRIFT = 2.576  # sds below the forecast: 1 false alarm in 200 looks
 LEAST_FOR_DRIFT = 20
+NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan, 0)
 WINDOWS = 8  # points of a learning curve
 SATURATED = 0.1  # a gain below this share of the first one is not worth another checkpoint
 
@@ -81,7 +82,7 @@ def agreement(units: Sequence[Unit], queue: QueueForm) -> Estimate:
     told = [gate.judgements(unit.submissions[0]) for unit in units if unit.submissions]
     told = [one for one in told if len(one) >= 2]
     if not told:
-        return Estimate(np.nan, np.nan, np.nan, np.nan, 0)
+        return NOTHING
     return gwet(gate.labels_of(told, gate.categories_of(queue))).analytic()
 
 

@@ -413,3 +413,8 @@ def test_an_unfinished_pilot_says_what_is_missing(db, people):
         "Agreement is not known yet; its lower end must reach 0.60.",
     ]
     assert people
+
+
+def test_the_steps_of_a_text_are_its_numbered_parts_and_a_text_without_any_has_none():
+    assert checks.step_texts("1. a\nand so on\n2) b") == ["1. a\nand so on", "2) b"]
+    assert checks.step_texts("Because it is so.") == checks.step_texts("") == []

@@ -1,0 +1,123 @@
+"""The lead's door to how well judges judge: gold units, hidden repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.datastructures import FormData, UploadFile
+
+from api.deps import DB, House, Now, Number, Ours, page
+from api.forms import Form, number_of, text_of
+from api.lead import program_or_404
+from api.recruiter import Staff, frame
+from api.running import queue_named
+from vetting import gate, gold, programs, repeats, work
+from vetting.messages import faults
+from vetting.records import Json, Program
+from vetting.scope import QueueForm
+from vetting.work_records import Unit
+
+router = APIRouter()
+TYPED = ("queue", "unit", "content", "text", "verdict", "because", "people", "rows", "wrong_steps")
+
+
+@router.get("/lead/{number}/quality")
+def quality(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
+    return quality_page(request, db, ours, now, who, program_or_404(db, number))
+
+
+def quality_page(
+    request: Request, db: Session, ours: House, now: datetime, who: str, program: Program,
+    errors: Sequence[tuple[str, str]] = (), said: Json | None = None,
+) -> Response:  # fmt: skip
+    context = {
+        **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
+        "program": {"name": program.name, "run_url": f"/lead/{program.id}/run",
+                    "report_url": f"/lead/{program.id}/report"},
+        "action": f"/lead/{program.id}/quality",
+        "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
+    }  # fmt: skip
+    return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -> dict[str, Any]:
+    return {
+        "name": queue.name, "judging": queue.judging, "verdicts": gate.categories_of(queue), "errors": work.ERRORS,
+        "gold_share": queue.gold, "gold_people": queue.gold_people, "gold": gold.results(db, program, queue.name, now),
+        "repeat_share": queue.repeats, "repeat_after": queue.repeat_after,
+        "repeats": repeats.self_agreement(db, program, queue),
+    }  # fmt: skip
+
+
+# -- what a lead does --------------------------------------------------------------------------------
+
+
+@router.post("/lead/{number}/quality")
+def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
+    program = program_or_404(db, number)
+    try:
+        doing = {"gold": mark_one, "file": mark_many, "withdraw": withdraw}.get(text_of(form, "act"), nothing)
+        doing(db, program, form, who, now)
+    except work.FormError as wrong:
+        said = {name: text_of(form, name) for name in TYPED}
+        names = [queue.name for queue in programs.queues_of(program)]
+        here = f"-{names.index(said['queue']) + 1}" if said["queue"] in names and wrong.field in TYPED else ""
+        errors = [(f"{wrong.field}{here}" if here else "", one) for one in str(wrong).splitlines()]
+        return quality_page(request, db, ours, now, who, program, errors, said)
+    return RedirectResponse(f"/lead/{number}/quality", HTTPStatus.SEE_OTHER)
+
+
+def nothing(*_: object) -> None:
+    raise work.FormError("act", "This form was not complete. Maybe send it again from this page.")
+
+
+def mark_one(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
+    """One gold unit, from the fields of the form."""
+    queue = queue_named(program, form)
+    body: Json = {name: text_of(form, name) for name in ("unit", "content", "text", "verdict", "because", "people")}
+    body = {name: value for name, value in body.items() if value}
+    body["wrong_steps"] = text_of(form, "wrong_steps").replace(",", ";")
+    body["errors"] = [str(one) for one in form.getlist("error")]
+    body["told"] = text_of(form, "told") == "yes"
+    try:
+        one = gold.GoldForm.model_validate(body)
+    except ValidationError as wrong:
+        field = str(wrong.errors()[0]["loc"][0])
+        raise work.FormError(field, "\n".join(faults(wrong))) from wrong
+    gold.mark(db, program, queue, [one], who, now)
+
+
+def mark_many(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
+    """Gold units from a file, or from rows that were pasted."""
+    queue = queue_named(program, form)
+    sent = form.get("file")
+    try:
+        if isinstance(sent, UploadFile) and sent.filename:
+            rows = gold.rows_of(sent.file.read().decode("utf-8"), sent.filename)
+        else:
+            rows = gold.rows_of(text_of(form, "rows"), "The rows")
+    except UnicodeDecodeError as wrong:
+        raise work.FormError("rows", "The file is not text in UTF-8. Maybe save it as CSV in UTF-8.") from wrong
+    except work.FormError:
+        raise
+    except ValueError as wrong:
+        raise work.FormError("rows", str(wrong)) from wrong
+    gold.mark(db, program, queue, rows, who, now)
+
+
+def withdraw(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
+    queue = queue_named(program, form)
+    number = number_of(text_of(form, "unit"))
+    mine = Unit.program_id == program.id, Unit.queue == queue.name, Unit.number == number
+    unit = db.scalars(select(Unit).where(*mine)).first()
+    if unit is None:
+        raise work.FormError("unit", "There is no such unit in this queue. Maybe reload the page.")
+    gold.withdraw(db, unit, text_of(form, "reason"), who, now, wrong=text_of(form, "how") == "wrong")
