@@ -11,7 +11,7 @@ Only this person's arcs and the plan's prices are needed, so that an answer take
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -29,6 +29,7 @@ from vetting import scale as scales
 from vetting.records import Applicant, Json, PlanRecord, Program
 from vetting.scene import Scene, Wishes, compose, learnt_of, people_variance, pool_of
 from vetting.scope import QueueForm
+from vetting.waiting import candidates
 from vetting.work_records import Offer, Unit, deliverable
 
 
@@ -40,7 +41,6 @@ class Desk:
     plan: PlanRecord
     person: Applicant
     setting: Scene  # with this person alone
-    units: Mapping[str, Sequence[Unit]]  # unfinished ones, by queue
     phases: Mapping[str, str]
     now: datetime
 
@@ -89,9 +89,8 @@ def desks(db: Session, person: Applicant, now: datetime, within: Program | None 
         if plan is None or not queues or "prices" not in plan.body or within not in {None, program}:
             continue
         phases = {queue.name: gate.phase(db, program, queue.name) for queue in queues}
-        units = {queue.name: work.whole(program, queue.name, db, unfinished=True) for queue in queues}
         setting = alone(db, program, person, queues, now)
-        yield Desk(program, plan, person, setting, units, phases, now)
+        yield Desk(program, plan, person, setting, phases, now)
 
 
 def alone(db: Session, program: Program, person: Applicant, queues: Sequence[QueueForm], now: datetime) -> Scene:
@@ -133,11 +132,10 @@ def pieces(db: Session, desk: Desk) -> Iterator[Piece]:
     for q, queue in enumerate(desk.setting.queues):
         if desk.phases[queue.name] == "stopped":
             continue
-        for unit in desk.units[queue.name]:
-            if back_to_its_maker(unit, desk.person, desk.now):
-                yield Piece((0, 0.0, unit.number), desk, queue, "produce", unit, said(desk, q, PRODUCE, "rework"))
-            elif may_resolve(unit, queue, desk):
-                yield Piece((1, 0.0, unit.number), desk, queue, "resolve", unit, said(desk, q, REVIEW, "dispute"))
+        if (unit := first(db, desk, queue, "rework", lambda unit: back_to_its_maker(unit, desk.person, desk.now))):
+            yield Piece((0, 0.0, unit.number), desk, queue, "produce", unit, said(desk, q, PRODUCE, "rework"))
+        if (unit := first(db, desk, queue, "resolve", lambda unit, queue=queue: may_resolve(unit, queue, desk))):
+            yield Piece((1, 0.0, unit.number), desk, queue, "resolve", unit, said(desk, q, REVIEW, "dispute"))
     yield from planned(db, desk)
 
 
@@ -179,11 +177,18 @@ def waiting(db: Session, desk: Desk, q: int, role: int) -> Unit | str | None:
     if phase == "stopped":
         return None
     fits = {PRODUCE: may_make, REVIEW: may_review, SECOND: may_second}[role]
-    units = [unit for unit in desk.units[queue.name] if unit.pilot or phase == "scaled"]
-    found = next((unit for unit in units if fits(unit, queue, desk)), None)
+    found = first(db, desk, queue, ROLES[role], lambda unit: fits(unit, queue, desk), pilot=phase != "scaled")
     if found is None and role == PRODUCE and not queue.judging and room(db, desk, queue) > 0:
         return "new"
     return found
+
+
+def first(
+    db: Session, desk: Desk, queue: QueueForm, task: str, fits: Callable[[Unit], bool], *, pilot: bool = False
+) -> Unit | None:
+    """The oldest unit that fits, among those that the database lets through."""
+    found = candidates(db, desk.program, queue, task, desk.person, desk.now, pilot=pilot)
+    return next(filter(fits, found), None)
 
 
 def declined(unit: Unit, task: str, person: Applicant, now: datetime) -> bool:

@@ -60,28 +60,26 @@ class FormError(ValueError):
         self.field = field
 
 
-def whole(program: Program, queue: str, db: Session, *, unfinished: bool = False) -> Sequence[Unit]:
-    """The units of a queue with all that happened to them; with `unfinished`, those that are not accepted."""
+MADE = selectinload(Unit.submissions)
+HISTORY = (  # loads units with all that happened to them
+    selectinload(Unit.offers).selectinload(Offer.reply),
+    selectinload(Unit.offers).selectinload(Offer.submission),
+    selectinload(Unit.offers).selectinload(Offer.review),
+    selectinload(Unit.offers).selectinload(Offer.resolution),
+    selectinload(Unit.offers).selectinload(Offer.look),
+    selectinload(Unit.offers).selectinload(Offer.release),
+    MADE.selectinload(Submission.reviews),
+    MADE.selectinload(Submission.checks),
+    MADE.selectinload(Submission.suspicions).selectinload(Suspicion.findings),
+    MADE.selectinload(Submission.outcomes),
+    selectinload(Unit.disputes).selectinload(Dispute.resolution),
+)
+
+
+def whole(program: Program, queue: str, db: Session) -> Sequence[Unit]:
+    """The units of a queue with all that happened to them."""
     asked = select(Unit).where(Unit.program_id == program.id, Unit.queue == queue, deliverable()).order_by(Unit.number)
-    if unfinished:
-        done = select(Submission.unit_id).join(Outcome).where(Outcome.verdict == "accepted")
-        asked = asked.where(Unit.id.not_in(done))
-    made = selectinload(Unit.submissions)
-    return db.scalars(
-        asked.options(
-            selectinload(Unit.offers).selectinload(Offer.reply),
-            selectinload(Unit.offers).selectinload(Offer.submission),
-            selectinload(Unit.offers).selectinload(Offer.review),
-            selectinload(Unit.offers).selectinload(Offer.resolution),
-            selectinload(Unit.offers).selectinload(Offer.look),
-            selectinload(Unit.offers).selectinload(Offer.release),
-            made.selectinload(Submission.reviews),
-            made.selectinload(Submission.checks),
-            made.selectinload(Submission.suspicions).selectinload(Suspicion.findings),
-            made.selectinload(Submission.outcomes),
-            selectinload(Unit.disputes).selectinload(Dispute.resolution),
-        )
-    ).all()
+    return db.scalars(asked.options(*HISTORY)).all()
 
 
 def next_number(db: Session, program: Program, queue: str) -> int:
