@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -91,6 +91,18 @@ def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json
         },
         "broken": broken(setting, plan),
         "prices": prices(setting, plan),
+        "lessons": lessons(setting),
+    }
+
+
+def lessons(setting: Scene) -> Json:
+    """What outcomes had taught of each queue by the time of the plan; empty where none were asked."""
+    if setting.learnt is None:
+        return {}
+    seen = asdict(setting.learnt.lessons)
+    return {
+        queue.name: {what: float(numbers[q]) for what, numbers in seen.items()}
+        for q, queue in enumerate(setting.queues)
     }
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 from scipy.special import ndtri
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from assignment.pooling import FIT, observed, pooled
 from irt.belief import GAUSSIAN, Evidence
@@ -158,6 +158,7 @@ def settled(db: Session, program: Program, queue: str) -> list[Settled]:
     made = db.scalars(
         select(Submission).join(Unit).join(Offer, Offer.id == Submission.offer_id)
         .where(Unit.program_id == program.id, Unit.queue == queue, deliverable()).order_by(Submission.id)
+        .options(joinedload(Submission.offer), selectinload(Submission.outcomes))
     )  # fmt: skip
     first: dict[int, Submission] = {}
     for one in made:

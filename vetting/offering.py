@@ -12,8 +12,9 @@ Only this person's arcs and the plan's prices are needed, so that an answer take
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -26,6 +27,7 @@ from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.routing import offers as routed
 from vetting import evidence, gate, hidden, looks, programs, work
 from vetting import scale as scales
+from vetting.learning import Lessons, lessons
 from vetting.records import Applicant, Json, PlanRecord, Program
 from vetting.scene import Scene, Wishes, compose, learnt_of, people_variance, pool_of
 from vetting.scope import QueueForm
@@ -65,14 +67,13 @@ def next_offer(db: Session, person: Applicant, now: datetime, *, within: Program
 
 
 def offered(db: Session, piece: Piece) -> Offer | None:
-    """The offer of a piece of work, or of a hidden one in its place; None where no unit is left to make."""
-    desk, task, why = piece.desk, piece.task, piece.why
-    swapped = hidden.instead(db, desk.program, piece.queue, desk.person, task, desk.now) if piece.blends else None
-    if swapped is not None:
-        task, unit = swapped
-        return Offer(at=desk.now, unit=unit, applicant=desk.person, task=task, why=why | {"face": piece.task})
-    found = piece.unit or mint(db, desk, piece.queue)
-    return Offer(at=desk.now, unit=found, applicant=desk.person, task=task, why=why) if found else None
+    """The offer of a piece of work, or of a hidden one in its place; None where no unit waits."""
+    desk, task, why, unit = piece.desk, piece.task, piece.why, piece.unit()
+    if unit is not None and piece.blends:
+        swapped = hidden.instead(db, desk.program, piece.queue, desk.person, task, desk.now)
+        if swapped is not None:
+            (task, unit), why = swapped, why | {"face": piece.task}
+    return Offer(at=desk.now, unit=unit, applicant=desk.person, task=task, why=why) if unit else None
 
 
 def current(db: Session, person: Applicant, now: datetime) -> Offer | None:
@@ -89,12 +90,17 @@ def desks(db: Session, person: Applicant, now: datetime, within: Program | None 
         if plan is None or not queues or "prices" not in plan.body or within not in {None, program}:
             continue
         phases = {queue.name: gate.phase(db, program, queue.name) for queue in queues}
-        setting = alone(db, program, person, queues, now)
+        setting = alone(db, program, person, queues, now, plan.body.get("lessons") or {})
         yield Desk(program, plan, person, setting, phases, now)
 
 
-def alone(db: Session, program: Program, person: Applicant, queues: Sequence[QueueForm], now: datetime) -> Scene:
-    """The program with this person only. Queues whose date is past are still finished: they count as due later."""
+def alone(
+    db: Session, program: Program, person: Applicant, queues: Sequence[QueueForm], now: datetime, known_then: Json
+) -> Scene:
+    """The program with this person only. Queues whose date is past are still finished: they count as due later.
+
+    What the plan knew of its queues holds until the next one; a plan that says nothing of one asks all outcomes again.
+    """
     scale = scales.of(scales.latest(db))
     known = evidence.belief(person, scale, now)
     undated = [queue.model_copy(update={"due": None}) for queue in queues]
@@ -102,9 +108,16 @@ def alone(db: Session, program: Program, person: Applicant, queues: Sequence[Que
     barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
     names = [queue.name for queue in queues]
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
-    learnt = learnt_of(db, program, [person], undated, pool)
+    as_planned = all(queue.name in known_then for queue in queues)
+    seen = lessons_of([known_then[queue.name] for queue in queues]) if as_planned else lessons(db, program, undated)
+    learnt = learnt_of(program, [person], undated, pool, seen)
     variance = people_variance([known], undated, scale)
     return compose(pool, undated, variance, Wishes(vetoes=vetoes), now, learnt=learnt)
+
+
+def lessons_of(told: Sequence[Json]) -> Lessons:
+    """What a plan keeps of its queues, as arrays again."""
+    return Lessons(**{one.name: np.array([row[one.name] for row in told]) for one in fields(Lessons)})
 
 
 # -- what may be offered -----------------------------------------------------------------------------
@@ -112,13 +125,13 @@ def alone(db: Session, program: Program, person: Applicant, queues: Sequence[Que
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Something this expert could do now."""
+    """Something this expert might do now; whether a unit waits is only asked of the best."""
 
     rank: tuple[int, float, int]  # smaller comes first
     desk: Desk
     queue: QueueForm
     task: str
-    unit: Unit | None  # None: a new one is to be made
+    unit: Callable[[], Unit | None]
     why: Json
 
     @property
@@ -129,58 +142,58 @@ class Piece:
 
 
 def pieces(db: Session, desk: Desk) -> Iterator[Piece]:
+    """Everything that is worth asking for, in no order."""
     for q, queue in enumerate(desk.setting.queues):
-        if desk.phases[queue.name] == "stopped":
-            continue
-        if (unit := first(db, desk, queue, "rework", lambda unit: back_to_its_maker(unit, desk.person, desk.now))):
-            yield Piece((0, 0.0, unit.number), desk, queue, "produce", unit, said(desk, q, PRODUCE, "rework"))
-        if (unit := first(db, desk, queue, "resolve", lambda unit, queue=queue: may_resolve(unit, queue, desk))):
-            yield Piece((1, 0.0, unit.number), desk, queue, "resolve", unit, said(desk, q, REVIEW, "dispute"))
+        if desk.phases[queue.name] != "stopped":
+            mend, third = partial(returned, db, desk, queue), partial(disputed, db, desk, queue)
+            yield Piece((0, 0.0, q), desk, queue, "produce", mend, said(desk, q, PRODUCE, "rework"))
+            yield Piece((1, 0.0, q), desk, queue, "resolve", third, said(desk, q, REVIEW, "dispute"))
     yield from planned(db, desk)
 
 
 def planned(db: Session, desk: Desk) -> Iterator[Piece]:
     """Work by the plan's shares and prices."""
-    problem = desk.setting.problem
-    open_units = [waiting(db, desk, int(q), int(role)) for q, role in zip(problem.queue, problem.role, strict=True)]
-    there = np.array([found is not None for found in open_units], dtype=bool)
-    spent = done(db, desk)
-    ranked = routed(problem, own_plan(desk), 0, spent, there)
+    problem, spent = desk.setting.problem, done(db, desk)
+    ranked = routed(problem, own_plan(desk), 0, spent, np.ones(problem.arcs, dtype=bool))
     for place, offer in enumerate(ranked):
-        queue = desk.setting.queues[offer.queue]
         why = said(desk, offer.queue, offer.role, "plan" if offer.planned else "price")
         why |= {"behind": offer.behind, "worth": offer.worth}
-        found = open_units[offer.arc]
-        unit = found if isinstance(found, Unit) else None
-        yield Piece((2, 0.0 if offer.planned else 1.0, place), desk, queue, ROLES[offer.role], unit, why)
+        find = partial(waiting, db, desk, offer.queue, offer.role)
+        rank = (2, 0.0 if offer.planned else 1.0, place)
+        yield Piece(rank, desk, desk.setting.queues[offer.queue], ROLES[offer.role], find, why)
     if spent.sum() < problem.hours.max(initial=0.0):
-        yield from spare(desk, open_units, {offer.arc for offer in ranked})
+        yield from spare(db, desk, {offer.arc for offer in ranked})
 
 
-def spare(desk: Desk, open_units: Sequence[Unit | str | None], ranked: set[int]) -> Iterator[Piece]:
+def spare(db: Session, desk: Desk, ranked: set[int]) -> Iterator[Piece]:
     """Work that waits though the plan gave it to others: the pilot's many judges, and whoever is away."""
     problem = desk.setting.problem
     for arc in range(problem.arcs):
-        found, role = open_units[arc], int(problem.role[arc])
-        if found is None or arc in ranked or (role == PRODUCE and problem.gain[arc] <= 0):
-            continue
-        queue = desk.setting.queues[int(problem.queue[arc])]
-        why = said(desk, int(problem.queue[arc]), role, "spare")
-        rank = (3 if role == PRODUCE else 2, 2.0 - role, -int(problem.gain[arc]))
-        yield Piece(rank, desk, queue, ROLES[role], found if isinstance(found, Unit) else None, why)
+        q, role = int(problem.queue[arc]), int(problem.role[arc])
+        if arc not in ranked and (role != PRODUCE or problem.gain[arc] > 0):
+            rank = (3 if role == PRODUCE else 2, 2.0 - role, -int(problem.gain[arc]))
+            find, why = partial(waiting, db, desk, q, role), said(desk, q, role, "spare")
+            yield Piece(rank, desk, desk.setting.queues[q], ROLES[role], find, why)
 
 
-def waiting(db: Session, desk: Desk, q: int, role: int) -> Unit | str | None:
-    """The unit that waits for this person in a role; "new" where one may be made; None where nothing waits."""
+def returned(db: Session, desk: Desk, queue: QueueForm) -> Unit | None:
+    """The oldest unit of this person's that was sent back to them."""
+    return first(db, desk, queue, "rework", lambda unit: back_to_its_maker(unit, desk.person, desk.now))
+
+
+def disputed(db: Session, desk: Desk, queue: QueueForm) -> Unit | None:
+    return first(db, desk, queue, "resolve", lambda unit: may_resolve(unit, queue, desk))
+
+
+def waiting(db: Session, desk: Desk, q: int, role: int) -> Unit | None:
+    """The unit that waits for this person in a role, made for them where it needs nothing but the guideline."""
     queue = desk.setting.queues[q]
     phase = desk.phases[queue.name]
-    if phase == "stopped":
+    if phase == "stopped" or (role == SECOND and not queue.second):
         return None
     fits = {PRODUCE: may_make, REVIEW: may_review, SECOND: may_second}[role]
     found = first(db, desk, queue, ROLES[role], lambda unit: fits(unit, queue, desk), pilot=phase != "scaled")
-    if found is None and role == PRODUCE and not queue.judging and room(db, desk, queue) > 0:
-        return "new"
-    return found
+    return mint(db, desk, queue) if found is None and role == PRODUCE and not queue.judging else found
 
 
 def first(

@@ -76,11 +76,11 @@ class Learnt:
 
 
 def learnt_of(
-    db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool
+    program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool, seen: Lessons
 ) -> Learnt:
-    """What outcomes say of these people, row e of the pool being person e, and of the queues."""
+    """What outcomes say of these people, row e of the pool being person e, beside what they say of the queues."""
     weights, _ = table(queues, pool.skills)
-    return Learnt(lessons(db, program, queues), *fits(people, program, queues, pool.means @ weights.T))
+    return Learnt(seen, *fits(people, program, queues, pool.means @ weights.T))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,7 @@ class Scene:
     asks: Asks
     mean: Floats  # (E, Q) of each expert's ability on each queue
     variance: Floats  # (E, Q)
+    learnt: Learnt | None = None
 
 
 def scene(db: Session, program: Program, now: datetime) -> Scene:
@@ -117,7 +118,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         before(program, pool.axis, queues),
     )  # fmt: skip
     asks_all = scope_of(db, program)
-    learnt = learnt_of(db, program, people, queues, pool)
+    learnt = learnt_of(program, people, queues, pool, lessons(db, program, queues))
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 
@@ -165,7 +166,7 @@ def compose(
         before=list(asked.before),
         switching=SWITCHING * float(pool.pay.mean()),
     )
-    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance)
+    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance, learnt)
 
 
 def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:

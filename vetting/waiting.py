@@ -6,12 +6,12 @@ every unit that its rule could let through, and as few others as indices can tel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from math import ceil
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
 
 from vetting import work
 from vetting.records import Applicant, Availability, Program
@@ -19,8 +19,11 @@ from vetting.scope import QueueForm
 from vetting.work_records import (
     Dispute,
     Finding,
+    Gold,
+    Look,
     Offer,
     Outcome,
+    Release,
     Reply,
     Resolution,
     Review,
@@ -29,7 +32,8 @@ from vetting.work_records import (
     Unit,
 )
 
-FEW = 16  # units whose history is read at once
+FEW, MANY = 4, 64  # units whose history is read at first, and at most, at once
+MOST = 5000  # of a person's returned units, or of open disputes
 Clause = ColumnElement[bool]
 
 
@@ -41,30 +45,40 @@ def candidates(
     Tasks: "rework" (their own, sent back), "resolve", "produce", "review", "second". With `pilot`, the pilot's alone.
     """
     here = [Unit.program_id == program.id, Unit.queue == queue.name, *([Unit.pilot] if pilot else [])]
+    here.append(Unit.id.not_in(select(Gold.unit_id)))
+    if task in FEW_OF:
+        ids = db.scalars(FEW_OF[task](person).limit(MOST)).all()
+        if not ids:
+            return
+        here.append(Unit.id.in_(ids))
     here += narrowed(db, queue, task, person, now)
-    last = 0
+    last, size = 0, FEW
     while True:
-        page = select(Unit).where(*here, Unit.number > last).order_by(Unit.number).limit(FEW).options(*work.HISTORY)
+        page = select(Unit).where(*here, Unit.number > last).order_by(Unit.number).limit(size).options(*work.HISTORY)
         found = db.scalars(page).all()
         yield from found
-        if len(found) < FEW:
+        if len(found) < size:
             return
-        last = found[-1].number
+        last, size = found[-1].number, min(2 * size, MANY)
 
 
 def narrowed(db: Session, queue: QueueForm, task: str, person: Applicant, now: datetime) -> list[Clause]:
     """What the database can tell of a task's rule."""
     if task == "rework":
-        return [Unit.id.in_(sent_back_to(person)), exists().where(Outcome.submission_id == LAST)]
-    free = [~busy(task, now), ~left(person, task)]
+        return []
+    free = [~left(person, task)] if task == "review" else [~left(person, task), ~busy(task, now)]
     if task == "produce":
-        return [or_(~SUBMITTED, GIVEN_BACK), ~took(person), *free]
+        return [or_(~SUBMITTED, Unit.id.in_(GIVEN_BACK)), ~took(person), *free]
     if task == "resolve":
-        return [DISPUTED, ~took(person), *free]
-    apart = [UNSETTLED, ~DISPUTED, ~made_by([person.id]), ~judged_by(person)]
+        return [~took(person), *free]
+    apart = [UNSETTLED, Unit.id.not_in(DISPUTED), ~made_by([person.id]), ~judged_by(person)]
     if queue.outside_team and (mates := teammates(db, person)):
         apart.append(~made_by(mates))
-    return [*apart, *free] if task == "second" else [*apart, ~left(person, task), reviews(now) < most_reviews(queue)]
+    if task == "second":
+        enough = needed(queue, int(queue.reviews)) <= GIVEN
+    else:
+        enough = GIVEN + out(now) < needed(queue, ceil(queue.reviews))
+    return [*apart, enough, *free]
 
 
 # -- pieces of a search --------------------------------------------------------------------------------
@@ -73,28 +87,65 @@ def narrowed(db: Session, queue: QueueForm, task: str, person: Applicant, now: d
 LAST = select(func.max(Submission.id)).where(Submission.unit_id == Unit.id).correlate(Unit).scalar_subquery()
 SINCE = select(func.max(Submission.at)).where(Submission.unit_id == Unit.id).correlate(Unit).scalar_subquery()
 SUBMITTED = exists(1).where(Submission.unit_id == Unit.id).correlate(Unit)
-UNSETTLED = and_(SUBMITTED, ~exists(1).where(Outcome.submission_id == LAST).correlate(Unit))
-UPHELD = Suspicion.submission_id == LAST, Finding.suspicion_id == Suspicion.id, Finding.upheld
-GIVEN_BACK = or_(
-    exists(1).where(Outcome.submission_id == LAST, Outcome.verdict != "accepted").correlate(Unit),
-    exists(1).where(*UPHELD).correlate(Unit),
+UNSETTLED = (
+    exists(1)
+    .where(
+        Submission.unit_id == Unit.id,
+        ~exists(1).where(Outcome.submission_id == Submission.id).correlate(Submission),
+        Submission.id == LAST,
+    )
+    .correlate(Unit)
 )
-DISPUTED = Unit.id.in_(
+GIVEN = (  # first reviews of the latest version
+    select(func.count(Review.id)).join(Offer).where(Review.submission_id == LAST, Offer.task == "review")
+    .correlate(Unit).scalar_subquery()
+)  # fmt: skip
+DISPUTED = (
     select(Dispute.unit_id).outerjoin(Resolution, Resolution.dispute_id == Dispute.id).where(Resolution.id.is_(None))
 )
+
+ANOTHER, LATER = aliased(Submission), aliased(Offer)
+IS_LAST = ~exists(1).where(ANOTHER.unit_id == Submission.unit_id, ANOTHER.id > Submission.id).correlate(Submission)
+OFFERED_AGAIN = (
+    exists(1)
+    .where(LATER.unit_id == Submission.unit_id, LATER.task == "produce", LATER.at > Submission.at)
+    .correlate(Submission)
+)
+GIVEN_BACK = union_all(  # for somebody fresh: rejected, found to be copied or the like, or left by its maker
+    select(Submission.unit_id).join(Outcome).where(Outcome.verdict == "rejected", IS_LAST),
+    select(Submission.unit_id).join(Outcome).where(Outcome.verdict == "sent back", IS_LAST, OFFERED_AGAIN),
+    select(Submission.unit_id).join(Suspicion).join(Finding).where(Finding.upheld, IS_LAST),
+)
+
+
+def sent_back_to(person: Applicant) -> Select[int]:
+    mine = Outcome.applicant_id == person.id, Outcome.verdict == "sent back"
+    return select(Submission.unit_id).join(Outcome).where(*mine, IS_LAST)
+
+
+FEW_OF: dict[str, Callable[[Applicant], Select[int]]] = {  # tasks of a few units, which are looked up first
+    "rework": sent_back_to,
+    "resolve": lambda _: DISPUTED.order_by(Dispute.unit_id),
+}
 
 
 def alive(now: datetime) -> Clause:
     """The offer waits for its answer or its work, as work.alive says."""
     reply = exists(1).where(Reply.offer_id == Offer.id).correlate(Offer)
     taken = Reply.offer_id == Offer.id, Reply.taken, Reply.at > now - work.WORK_WITHIN
+    given_back = exists(1).where(Release.offer_id == Offer.id).correlate(Offer)
     fresh = and_(~reply, Offer.at > now - work.ANSWER_WITHIN)
-    return or_(fresh, and_(exists(1).where(*taken).correlate(Offer), ~done()))
+    return or_(fresh, and_(exists(1).where(*taken).correlate(Offer), ~done(), ~given_back))
+
+
+WORK = (Submission, Review, Resolution, Look)
 
 
 def done() -> Clause:
     """Something came of the offer."""
-    return or_(*(exists(1).where(kind.offer_id == Offer.id).correlate(Offer) for kind in (Submission, Review, Resolution)))
+    return or_(
+        *(exists(1).where(kind.offer_id == Offer.id).correlate(Offer) for kind in (Submission, Review, Resolution))
+    )
 
 
 def busy(task: str, now: datetime) -> Clause:
@@ -104,12 +155,12 @@ def busy(task: str, now: datetime) -> Clause:
 
 
 def left(person: Applicant, task: str) -> Clause:
-    """This person was offered the task of this unit, and nothing came of it."""
+    """The task of the unit was offered to this person, and nothing came of it."""
     return Unit.id.in_(select(Offer.unit_id).where(Offer.applicant_id == person.id, Offer.task == task, ~done()))
 
 
 def took(person: Applicant) -> Clause:
-    """This person ever made, judged or took the unit."""
+    """A unit that this person ever made, judged or took."""
     return Unit.id.in_(select(Offer.unit_id).join(Reply).where(Offer.applicant_id == person.id, Reply.taken))
 
 
@@ -125,22 +176,14 @@ def judged_by(person: Applicant) -> Clause:
     return exists(1).where(*said).correlate(Unit)
 
 
-def sent_back_to(person: Applicant) -> ColumnElement[int]:
-    mine = Outcome.applicant_id == person.id, Outcome.verdict == "sent back"
-    return select(Submission.unit_id).join(Outcome).where(*mine)
+def out(now: datetime) -> ColumnElement[int]:
+    """First reviews of the latest version that are in hand."""
+    held = Offer.unit_id == Unit.id, Offer.task == "review", Offer.at >= SINCE, alive(now)
+    return select(func.count(Offer.id)).where(*held).correlate(Unit).scalar_subquery()
 
 
-def reviews(now: datetime) -> ColumnElement[int]:
-    """First reviews of the latest version, given or in hand."""
-    given = select(func.count(Review.id)).join(Offer).where(Review.submission_id == LAST, Offer.task == "review")
-    out = Offer.unit_id == Unit.id, Offer.task == "review", Offer.at >= SINCE, alive(now)
-    awaited = select(func.count(Offer.id)).where(*out)
-    return given.correlate(Unit).scalar_subquery() + awaited.correlate(Unit).scalar_subquery()
-
-
-def most_reviews(queue: QueueForm) -> ColumnElement[int]:
-    """The most that work.needed can ask for."""
-    share = ceil(queue.reviews)
+def needed(queue: QueueForm, share: int) -> ColumnElement[int]:
+    """First reviews of a unit that get so many outside the pilot, as work.needed says."""
     return case((Unit.pilot, max(share, queue.raters - queue.judging)), else_=share)
 
 
