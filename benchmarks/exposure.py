@@ -3,8 +3,8 @@
 The world of `minutes`, about 100 questions a skill; every sitting ends when all standard errors are at the target.
 Rules: no control; open while exposure is below the limit (`eligible`); the same, and one question in twenty chosen
 among the least shown (guests); a toll in minutes on favourites (`tolls`), from nothing or learnt ahead on 800 other
-simulated people, whose showings count, with `eligible` behind it as a guard; the same, with a bonus on what one in a
-thousand should see.
+simulated people, with `eligible` behind it as a guard; the same, with a bonus on what one in a thousand should see.
+Exposure is counted over the latest 500 sittings, as in use.
 
     python3 dev.py bench exposure [--json] [--people 300] [--target 0.5] [--spread 0.3] [--only tolls]
 """
@@ -29,6 +29,7 @@ EVERY = 20  # questions of which one goes to the neglected, where some do
 GUARD = 0.02  # how far below the limit tolls keep an item, as a share of it
 CLOSE = 0.004  # and how near to it the item is closed to some all the same
 LEARNERS = 800  # simulated people on whom tolls are learnt first
+WINDOW = 500  # latest sittings over which exposure is counted
 
 
 @dataclass(frozen=True)
@@ -69,32 +70,31 @@ class Course:
     """What happened to some people in turn."""
 
     minutes: Floats  # (P,)
-    shown: Ints  # (I,) times in all
-    late: Ints  # (I,) times in the second half of the sittings
+    shown: Open  # (P, I)
     toll: Floats  # (I,) at the end, and the bonus
     bonus: Floats
 
 
 def study(world: World, target: float, rule: Rule, rng: np.random.Generator, before: Course | None = None) -> Course:
-    """Everybody's sitting under a rule; with `before`, tolls go on from there."""
+    """Everybody's sitting under a rule; with `before`, tolls and counts go on from there."""
     count, people = len(world.bank), len(world.theta)
     aim, every = Aim(np.full(SKILLS, target), np.ones(SKILLS)), np.ones(count, dtype=bool)
-    minutes, shown, late = np.zeros(people), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    earlier = before.shown if before else np.zeros((0, count), dtype=bool)
+    shown, minutes = np.vstack([earlier, np.zeros((people, count), dtype=bool)]), np.zeros(people)
     toll, bonus = (before.toll, before.bonus) if before else (np.zeros(count), np.zeros(count))
-    earlier, so_far = (before.shown, len(before.minutes)) if before else (np.zeros_like(shown), 0)
     for person in range(people):
-        is_open = every.copy()
+        number, is_open = len(earlier) + person, every.copy()
+        lately = shown[max(number - WINDOW, 0) : number]
         if rule.limit < 1:
-            seen = np.full(count, so_far + person)
-            is_open = eligible(earlier + shown, seen, rule.limit, rng, CLOSE if rule.tolls else SOFT)
+            seen = np.full(count, len(lately))
+            is_open = eligible(lately.sum(0), seen, rule.limit, rng, CLOSE if rule.tolls else SOFT)
         pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus))
-        minutes[person], asked = sitting(world, person, pool, aim, is_open, neglected(shown) if rule.guests else None)
-        was_asked = np.isin(np.arange(count), asked)
+        guests = neglected(shown[:number].sum(0)) if rule.guests else None
+        minutes[person], asked = sitting(world, person, pool, aim, is_open, guests)
+        shown[number, asked] = True
         if rule.tolls:
-            toll, bonus = moved(toll, bonus, was_asked, every, rule.limit * (1 - GUARD), rule.floor, so_far + person)
-        shown += was_asked
-        late += was_asked & (person >= people // 2)
-    return Course(minutes, shown, late, toll, bonus)
+            toll, bonus = moved(toll, bonus, shown[number], every, rule.limit * (1 - GUARD), rule.floor, number)
+    return Course(minutes, shown[len(earlier) :], toll, bonus)
 
 
 def neglected(shown: Ints, share: float = 0.05) -> Open:
@@ -119,6 +119,18 @@ def with_spread(world: World, spread: float, rng: np.random.Generator) -> World:
     return replace(world, bank=steeper, level=respond(world.theta, steeper, rng))
 
 
+def told(course: Course, free: Floats) -> dict[str, float]:
+    """What a rule cost, as a multiple of everybody's minutes without it, and how often items were shown."""
+    times, people = float(course.minutes.mean() / free.mean()), len(free)
+    return {
+        "mean minutes": float(course.minutes.mean()), "times as many": times,
+        "+-": float(1.96 * (course.minutes - times * free).std() / free.mean() / np.sqrt(people)),
+        "max exposure": float(course.shown.mean(0).max()),
+        "in the second half": float(course.shown[people // 2 :].mean(0).max()),
+        "bank used": float(course.shown.any(0).mean()), "questions": float(course.shown.sum() / people),
+    }  # fmt: skip
+
+
 RULES = {
     "no limit": Rule(),
     **{f"closed, limit {limit:.2f}": Rule(limit) for limit in (0.4, 0.3, 0.25, 0.2)},
@@ -140,18 +152,11 @@ def main(argv: list[str]) -> None:
     options = parser.parse_args(argv)
     rng = np.random.default_rng(7)
     world = with_spread(draw_world(options.people, rng), options.spread, rng)
-    free = study(world, options.target, Rule(), rng).minutes.mean()
+    free = study(world, options.target, Rule(), rng).minutes
     learners = others(world, options.learners, np.random.default_rng(8))
     found = {}
     for name, rule in [(name, rule) for name, rule in RULES.items() if name.startswith(options.only)]:
         before = study(learners, options.target, rule, rng) if rule.ahead else None
-        course = study(world, options.target, rule, rng, before)
-        found[name] = {
-            "mean minutes": float(course.minutes.mean()), "times as many": float(course.minutes.mean() / free),
-            "max exposure": float(course.shown.max() / options.people),
-            "in the second half": float(course.late.max() / (options.people - options.people // 2)),
-            "bank used": float((course.shown > 0).mean()),
-            "questions": float(course.shown.sum() / options.people),
-        }  # fmt: skip
+        found[name] = told(study(world, options.target, rule, rng, before), free)
     everything = {f"SE {options.target:.2f}, spread of log slopes {options.spread}": found}
     print(json.dumps(everything, indent=1) if options.json else table(everything))
