@@ -98,7 +98,7 @@ class Walk:
     def speak(self, *, kill):
         self.number += 1
         words = f"Thought {self.number}: I look at the smallest case and follow it."
-        turn = self.page.locator("[name=turn]").input_value()
+        turn = self.turn()
         self.page.locator("#text").fill(words)
         self.page.evaluate("window.sent = true")  # gone with the page
         done, send = (self.page.locator(f".actions [value={act}]") for act in ("done", "answer"))
@@ -108,6 +108,10 @@ class Walk:
             time.sleep(self.rng.uniform(0, LONGEST))
             self.die()
         self.go_on(words, turn)
+
+    def turn(self, **waiting):
+        """Which question of which interview the page shows."""
+        return self.page.locator("form.answer").get_attribute("data-draft", **waiting)
 
     def die(self):
         """Server, browser or both, as a power cut would take them."""
@@ -162,7 +166,7 @@ class Walk:
                 self.past(turn)
                 return
             try:
-                if self.page.locator("[name=turn]").input_value(timeout=300) == turn and self.settled():
+                if self.turn(timeout=300) == turn and self.settled():
                     break
             except Error:
                 pass
@@ -170,13 +174,13 @@ class Walk:
         if not self.kept(words):
             self.visit()
             assert self.stands() == "text"
-            assert self.page.locator("[name=turn]").input_value() == turn
+            assert self.turn() == turn
             assert self.page.locator("#text").input_value() in {words, ""}  # "": the browser is another one
             self.number -= 1
 
     def past(self, turn):
         """The page goes on; one that a new browser opened just before the words were kept does so when seen again."""
-        gone = "t => document.querySelector('[name=turn]')?.value !== t"
+        gone = "t => document.querySelector('form.answer')?.dataset.draft !== t"
         try:
             self.page.wait_for_function(gone, arg=turn, timeout=8_000)
         except Error:
@@ -234,6 +238,9 @@ def survive(walk, kills, *, and_proposed=False):
         while walk.kills < kills or (and_proposed and after < 30 and not walk.proposed()):
             after += walk.kills >= kills
             walk.one_step(kill=bool(walk.rng.random() < 0.8))
+    except Exception as wrong:
+        wrong.add_note(f"after {walk.kills} kills, at {walk.page.url}: {walk.page.locator('main').inner_text()}")
+        raise
     finally:
         walk.end()
     wordings, asked = check_record(walk)
