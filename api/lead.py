@@ -75,6 +75,11 @@ def program_or_404(db: Session, number: int) -> Program:
     return program
 
 
+def heading(program: Program) -> dict[str, Any]:
+    """What the head of every page of a program shows."""
+    return {"name": program.name, "base": f"/lead/{program.id}"}
+
+
 # -- the plan --------------------------------------------------------------------------------------
 
 
@@ -91,8 +96,7 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
     at = page_of(request)
     context = {
         **frame("lead", who, db, ours),
-        "program": {"name": program.name, "queues_url": f"/lead/{program.id}/queues",
-                    "run_url": f"/lead/{program.id}/run"},
+        "program": heading(program),
         "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts),
                  "learns": learns(body)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else

@@ -16,7 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, text_of
-from api.lead import program_or_404
+from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from api.running import queue_named
 from vetting import gate, gold, programs, repeats, work
@@ -40,8 +40,7 @@ def quality_page(
 ) -> Response:  # fmt: skip
     context = {
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
-        "program": {"name": program.name, "run_url": f"/lead/{program.id}/run",
-                    "report_url": f"/lead/{program.id}/report"},
+        "program": heading(program),
         "action": f"/lead/{program.id}/quality",
         "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
     }  # fmt: skip

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, text_of
-from api.lead import program_or_404
+from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame, shown_name
 from api.worker import link
 from vetting import delivery, gate, offering, programs, progress, suspicion, work
@@ -41,8 +41,7 @@ def run_page(
     people = programs.experts(db)
     context = {
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
-        "program": {"name": program.name, "plan_url": f"/lead/{program.id}",
-                    "quality_url": f"/lead/{program.id}/quality", "report_url": f"/lead/{program.id}/report"},
+        "program": heading(program),
         "action": f"/lead/{program.id}/run", "states": STATES,
         "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
         "people": [{"name": shown_name(person), "url": link(ours, person)} for person in people[:60]],
@@ -164,7 +163,7 @@ def report(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
     program = program_or_404(db, number)
     context = {
         **frame("lead", who, db, ours), "report": delivery.report(db, program, now), "base": f"/lead/{number}",
-        "log": delivery.adjudications(db, program), "run_url": f"/lead/{number}/run",
+        "log": delivery.adjudications(db, program),
     }  # fmt: skip
     return page(request, "lead/report.html", context)
 

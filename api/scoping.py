@@ -19,7 +19,7 @@ from starlette.datastructures import FormData
 from api import views
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, text_of
-from api.lead import program_or_404
+from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from assignment.projection import SURE
 from vetting import feasibility, programs
@@ -97,6 +97,7 @@ def form_page(
     skills = ours.bank.tree.skills
     context = {
         **frame("lead", who, db, ours), "said": said, "errors": list(errors), "editing": program is not None,
+        "base": f"/lead/{program.id}/queues" if program else "",
         "action": f"/lead/{program.id}/edit" if program else "/lead/programs/new", "kinds": KINDS,
         "priorities": list(LADDER), "skills": [(key, skill.name) for key, skill in skills.items()],
         "usual": {kind: MINUTES[kind] for kind, _ in KINDS}, "usual_labels": LABELS,
@@ -286,8 +287,7 @@ def queues(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
     found, trouble = answer_of(db, program, now)
     context = {
         **frame("lead", who, db, ours),
-        "program": {"name": program.name, "plan_url": f"/lead/{number}", "edit_url": f"/lead/{number}/edit",
-                    "deadline": max((queue.due for queue in asked if queue.due), default=None)},
+        "program": heading(program) | {"deadline": max((queue.due for queue in asked if queue.due), default=None)},
         "queues": [queue_row(queue, ours) for queue in asked], "feasible": found, "trouble": trouble,
     }  # fmt: skip
     return page(request, "lead/queues.html", context)

@@ -157,7 +157,7 @@ def gate_run_and_report(front: Front, page: Page) -> None:
     with page.expect_navigation():
         page.get_by_role("button", name=re.compile("Record the decision")).click()
     expect(page.get_by_role("heading", name="Decided")).to_be_visible()
-    follow(page, "Report and files")
+    follow(page, "Report")
     expect(page.get_by_role("heading", name="Disputes")).to_be_visible()
     shoot(page, "work-report")
     fits(page)
