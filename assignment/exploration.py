@@ -82,10 +82,11 @@ def explore(problem: Problem, lift: Floats, *, most: float = MOST, time_limit: f
     plain = solve(problem, time_limit=time_limit) if problem.before.any() else calm
     if not trial.elsewhere.any():
         return Explored(plain, 0.0, trial.elsewhere, trial.leaning)
-    wished = replace(problem, quality=problem.quality * trial.leaning)
+    held = problem.before if problem.before.any() else calm.hours
+    wished = replace(problem, before=held, quality=problem.quality * trial.leaning)
     if trial.part < 1:
         at_least = np.where(trial.elsewhere > 0, calm.hours + trial.elsewhere, 0.0)
-        wished = replace(problem, pinned=np.maximum(problem.pinned, at_least))
+        wished = replace(problem, before=held, pinned=np.maximum(problem.pinned, at_least))
     bold = solve(wished, time_limit=time_limit)
     learning = np.minimum(np.maximum(bold.hours - calm.hours, 0.0), trial.elsewhere)
     share = float(learning.sum() / max(bold.hours.sum(), 1e-9))
@@ -102,7 +103,7 @@ class _Trial:
 
 
 def _within(problem: Problem, plain: Plan, lift: Floats, most: float, time_limit: float | None) -> _Trial:
-    """The most hope under which no more than a share `most` of the hours lie elsewhere.
+    """The most hope under which no more than a share `most` of the hours lie elsewhere, moving them at its price.
 
     Where a few people are everybody, even little hope moves somebody's whole week: then a part of that is tried.
     """
@@ -110,7 +111,8 @@ def _within(problem: Problem, plain: Plan, lift: Floats, most: float, time_limit
     trial = _Trial(np.ones(problem.arcs), np.zeros(problem.arcs))
     for halved in range(HALVINGS if most > 0 and extra.any() else 0):
         leaning = 1.0 + extra / 2**halved
-        bold = solve(replace(problem, quality=problem.quality * leaning), time_limit=time_limit)
+        wished = replace(problem, before=plain.hours, quality=problem.quality * leaning)
+        bold = solve(wished, time_limit=time_limit)
         elsewhere = np.maximum(bold.hours - plain.hours, 0.0)
         if not elsewhere.any():
             break  # so little hope moves nothing: a part of what more of it moves

@@ -51,21 +51,31 @@ def pooled(estimate: Floats, variance: Floats, group: Rows, *, between: float, a
     return mean, spread
 
 
+def slips(slip: Floats) -> Floats:
+    """(..., 3, 3) P(label l | level k) where a label is off by one step with chance `slip`."""
+    off, zero = np.asarray(slip), np.zeros_like(slip)
+    rows = [[1 - off, off, zero], [off / 2, 1 - off, off / 2], [zero, off, 1 - off]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+USUALLY = slips(np.array(SLIP))
+
+
 def observed(
-    counts: Floats, difficulty: float, centre: float = 0.0, gold: Sequence[tuple[float, Floats]] = ()
-) -> tuple[float, float]:
+    counts: Floats, difficulty: float, centre: float = 0.0, gold: Sequence[tuple[float, Floats]] = (), *,
+    severity: Floats | float = 0.0, labels: Floats = USUALLY,
+) -> tuple[float, float]:  # fmt: skip
     """(value, variance) of the one observation of x that counts (3,) of rejected, sent back, accepted amount to.
 
+    Where judges differ, counts are (J, 3), one row a judge, with severity (J,), by which a judge sees x lower, and
+    labels (J, 3, 3), P(label l | level k).
     gold: (doubt, counts (3,)) of judgements held against a known answer, which is wrong itself with chance `doubt`.
     """
-    x = centre + WIDE * POINTS
-    passed, kept = ndtr(x - difficulty), ndtr(x - difficulty - REWORK_FROM)
-    clean = np.stack([1.0 - kept, kept - passed, passed])  # (3, P)
-    seen = (1.0 - SLIP) * clean
-    seen[0] += SLIP / 2 * clean[1]
-    seen[1] += SLIP * (clean[0] + clean[2])
-    seen[2] += SLIP / 2 * clean[1]
-    logged = counts @ np.log(np.maximum(seen, 1e-300)) - (x - centre) ** 2 / (2.0 * WIDE**2)
+    x, tally = centre + WIDE * POINTS, np.atleast_2d(counts)
+    logged = -((x - centre) ** 2) / (2.0 * WIDE**2)
+    seen = np.swapaxes(labels, -1, -2) @ _levels(x - difficulty - np.broadcast_to(severity, len(tally))[:, None])
+    logged += np.einsum("jl,jlp->p", tally, np.log(np.maximum(seen, 1e-300)))
+    clean = _levels(x - difficulty)
     for doubt, told in gold:  # where the answer is wrong, right and wrong change places
         logged += told @ np.log(np.maximum((1.0 - doubt) * clean + doubt * clean[::-1], 1e-300))
     mass = np.exp(logged - logged.max())
@@ -74,6 +84,12 @@ def observed(
     variance = max(float(mass @ (x - mean) ** 2), SHARPEST)
     precision = max(1.0 / variance - 1.0 / WIDE**2, 1e-9)
     return (mean / variance - centre / WIDE**2) / precision, 1.0 / precision
+
+
+def _levels(x: Floats) -> Floats:
+    """(..., 3, P) P(rejected), P(sent back), P(accepted) at x (..., P)."""
+    passed, kept = ndtr(x), ndtr(x - REWORK_FROM)
+    return np.stack([1.0 - kept, kept - passed, passed], axis=-2)
 
 
 def with_fit(mean: Floats, variance: Floats, value: Floats, noise: Floats) -> tuple[Floats, Floats]:

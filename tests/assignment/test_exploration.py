@@ -53,7 +53,7 @@ def test_an_exploring_plan_obeys_every_rule_moves_few_hours_and_says_what_it_cos
 @pytest.mark.parametrize("seed", [0, 1, 3, 4, 5, 6])
 def test_unchanged_input_keeps_an_exploring_plan_to_the_bit_and_what_it_explores(seed):
     rng = np.random.default_rng(seed)
-    problem = replace(small_problem(rng, 14, 5), switching=3.0)
+    problem = replace(small_problem(rng, 14, 5), switching=0.5)
     lift = 1.0 + rng.uniform(0, 0.5, (14, 5))
     first = explore(problem, lift, most=0.2)
     assert first.share > 0
