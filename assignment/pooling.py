@@ -20,6 +20,7 @@ References: Lindley & Smith (1972), Bayes estimates for the linear model; Minka 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr
@@ -31,6 +32,7 @@ SLIP = 0.07  # chance that a label is off by one step
 WIDE = 1.0  # sd of the Gaussian the counts are integrated over: about what vetting leaves open before any
 POINTS = np.linspace(-8.0, 8.0, 401)
 REWORK_FROM = -1.0  # projection's ρ
+PASSES, STILL = 200, 1e-9  # of Gauss-Seidel, and when it has arrived
 SHARPEST = 1e-6  # least variance of an observation
 
 
@@ -49,6 +51,38 @@ def pooled(estimate: Floats, variance: Floats, group: Rows, *, between: float, a
             mean[mine] = known[mine] * (1.0 - share) + centre * share
             spread[mine] = 1.0 / own + share**2 * doubt
     return mean, spread
+
+
+@dataclass(frozen=True, eq=False)
+class Paced:
+    """Effects on log minutes, of queues and of people, with variances."""
+
+    group: Floats  # (Q,)
+    group_var: Floats
+    person: Floats  # (E,)
+    person_var: Floats
+
+
+def paced(
+    logs: Floats, units: Floats, group: Rows, *, spread: float, person: float, between: float, across: float
+) -> Paced:
+    """Queues' and people's effects on log minutes from sums (E, Q) of log ratios over `units`, each given the other.
+
+    A unit's log ratio is b_q + p_e + noise of sd `spread`, with p_e ~ N(0, person²) and b_q pooled over its kind. The
+    means solve the joint normal equations (Gauss-Seidel); each variance takes the other effects as known.
+    """
+    queue, own = np.zeros(units.shape[1]), np.zeros(len(units))
+    many, each = units.sum(axis=0), units.sum(axis=1)
+    with np.errstate(divide="ignore"):
+        variance = spread**2 / many
+    doubt = 1.0 / (each / spread**2 + 1.0 / person**2)
+    for _ in range(PASSES):
+        rest = (logs - units * own[:, None]).sum(axis=0)
+        queue, queue_var = pooled(rest / np.maximum(many, 1.0), variance, group, between=between, across=across)
+        before, own = own, doubt * (logs - units * queue).sum(axis=1) / spread**2
+        if np.abs(own - before).max(initial=0.0) < STILL:
+            break
+    return Paced(queue, queue_var, own, doubt)
 
 
 def slips(slip: Floats) -> Floats:

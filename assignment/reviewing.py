@@ -29,6 +29,7 @@ from assignment.pooling import REWORK_FROM, SLIP, slips
 
 SEVERITY = 0.2  # sd of reviewers' severities, in sds of skill
 VERDICTS = 40.0  # verdicts that the usual slip weighs as much as
+TOGETHER = 0.01  # chance that judges who agree are all off by the same step
 LEVELS = 3  # rejected, sent back, accepted
 STRICT = np.linspace(-4.0, 4.0, 41) * SEVERITY
 CARELESS = beta.ppf((np.arange(24) + 0.5) / 24, VERDICTS * SLIP, VERDICTS * (1.0 - SLIP))  # equal shares of the prior
@@ -71,6 +72,15 @@ def read(mean: Floats, variance: Floats, group: Rows, verdict: Rows, other: Rows
     severity, severity_sd = _moments(STRICT, mass.sum(axis=1))
     slip, slip_sd = _moments(CARELESS, mass.sum(axis=0))
     return Reviewing(severity, severity_sd, slip, slip_sd, len(verdict))
+
+
+def agreeing(labels: Floats) -> Floats:
+    """(3, 3) P(label l | level k) where judges with labels (J, 3, 3) all wrote the same; sometimes all err together."""
+    if len(labels) == 1:
+        return np.asarray(labels[0])
+    apart = labels.prod(axis=0)
+    apart /= apart.sum(axis=1, keepdims=True)
+    return np.asarray((1.0 - TOGETHER) * apart + TOGETHER * slips(np.array(1.0)))
 
 
 def levels_seen(x: Floats, severity: Floats) -> Floats:

@@ -27,7 +27,7 @@ from scipy.special import ndtr
 from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.exploration import explore, hope, waning
 from assignment.plan import Plan
-from assignment.pooling import FIT, SLIP, observed, pooled, with_fit
+from assignment.pooling import FIT, SLIP, paced, slips, with_fit
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import PRODUCE, REVIEW, SECOND, Asks, Projection, eligible, project
 from assignment.solve import solve
@@ -36,17 +36,19 @@ from irt import belief
 from irt.belief import GAUSSIAN, Evidence
 from irt.model import Items
 from irt.population import bifactor
+from vetting.evidence import together
+from vetting.learning import ACROSS, BETWEEN, PACE, SPREAD, Work, as_evidence, tallied
+from vetting.scale import Axis
 
 QUEUES, FIELDS, SKILLS_A_FIELD = 15, 2, 6
 SKILLS = FIELDS * SKILLS_A_FIELD
+AXIS = Axis.of("skills", (f"skill {k}" for k in range(SKILLS)))
 POPULATION = replace(
     bifactor(np.full(SKILLS, 0.3), np.full(SKILLS, 0.45), [k // SKILLS_A_FIELD for k in range(SKILLS)]),
     mean=np.full(SKILLS, 0.5),
 )
 DIFFICULTY = 1.1  # such that vetting alone leaves about 13 % rejected
-REVIEWERS = 0.2  # sd that strict and lenient reviewers leave on what outcomes say
-SPREAD = 0.5  # sd of the log minutes of one unit
-CLOCK, PACE, QUEUE = 0.15, 0.2, 0.25  # sds of log minutes: pace the test saw, pace it did not see, queues
+CLOCK, QUEUE = 0.15, 0.25  # sds of log minutes: pace the test saw, queues
 SWITCHING = 0.05  # of an hour's pay
 POLICIES = ("vetting", "learning", "exploring", "knowing")
 
@@ -105,20 +107,33 @@ class Mind:
         self.believe(np.arange(people))
 
     def believe(self, who: Rows) -> None:
-        """Everybody's belief from vetting and outcomes, as the product solves it."""
+        """Everybody's belief from vetting and outcomes, solved and read as the product does."""
         for e in who:
-            worked = np.flatnonzero(np.isfinite(self.noise[e]))
-            slope = np.concatenate([np.eye(SKILLS), self.world.weights[worked]])
-            n = len(slope)
-            evidence = Evidence(
-                items=Items(np.tile(np.arange(SKILLS), (n, 1)), slope, np.zeros((n, 1)), np.zeros(n)),
-                level=np.full(n, GAUSSIAN),
-                value=np.concatenate([self.world.seen[e], self.value[e, worked]]),
-                variance=np.concatenate([np.full(SKILLS, self.world.noise**2), self.noise[e, worked] + FIT**2]),
-                blur=np.zeros(n), cluster=np.full(n, -1), effect=np.zeros(n),
-            )  # fmt: skip
-            known = belief.solve(POPULATION, evidence)
+            parts = [self.seen(e)]
+            done = [self.work(e, q) for q in np.flatnonzero(self.counts[e].any(axis=1))]
+            before = belief.solve(POPULATION, parts[0]).mean
+            known = belief.solve(POPULATION, together([*parts, as_evidence(done, AXIS, {}, before)]))
             self.means[e], self.covs[e] = known.mean, known.belief.cov
+            centre = self.world.weights @ known.mean
+            for work in done:
+                q = int(work.queue)
+                self.value[e, q], self.noise[e, q] = tallied(work, float(centre[q]), {})
+
+    def seen(self, e: int) -> Evidence:
+        """What vetting saw of a person: every skill with an error."""
+        noise = np.full(SKILLS, self.world.noise**2)
+        one = np.arange(SKILLS)[:, None]
+        return Evidence(
+            items=Items(one, np.ones((SKILLS, 1)), np.zeros((SKILLS, 1)), np.zeros(SKILLS)),
+            level=np.full(SKILLS, GAUSSIAN), value=self.world.seen[e], variance=noise,
+            blur=np.zeros(SKILLS), cluster=np.full(SKILLS, -1), effect=np.zeros(SKILLS),
+        )  # fmt: skip
+
+    def work(self, e: int, q: int) -> Work:
+        used = np.flatnonzero(self.world.weights[q])
+        skills = {AXIS.ids[k]: float(self.world.weights[q, k]) for k in used}
+        rejected, sent_back, accepted = self.counts[e, q].astype(int).tolist()
+        return Work(0, str(q), skills, float(self.world.asks.difficulty[q]), {(): (rejected, sent_back, accepted)})
 
     def abilities(self) -> tuple[Floats, Floats]:
         """(E, Q) mean and variance of x."""
@@ -139,29 +154,10 @@ class Mind:
 
     def learn(self, counts: Floats, logs: Floats) -> None:
         self.counts, self.logs = self.counts + counts, self.logs + logs
-        fresh = counts.sum(axis=2) > 0
-        for e, q in np.argwhere(fresh):
-            value, noise = observed(self.counts[e, q], float(self.world.asks.difficulty[q]))
-            self.value[e, q], self.noise[e, q] = value, noise + REVIEWERS**2
-        self.time_anew()
-        self.believe(np.flatnonzero(fresh.any(axis=1)))
-
-    def time_anew(self) -> None:
-        """Minutes of queues and pace of people in turn, each pooled given the other."""
-        units = self.counts.sum(axis=2)
-        queue, person = np.zeros(QUEUES), np.zeros(len(units))
-        for _ in range(4):
-            queue = level((self.logs - units * person[:, None]).sum(0), units.sum(0), QUEUE)
-            person = level((self.logs - units * queue).sum(1), units.sum(1), PACE)
-        self.minutes, self.pace = np.exp(queue), self.world.pace * np.exp(person)
-
-
-def level(total: Floats, units: Floats, sd: float) -> Floats:
-    """Effects ~ N(0, sd²) from sums of log ratios."""
-    with np.errstate(divide="ignore"):
-        variance = SPREAD**2 / units
-    estimate = np.where(units > 0, total / np.maximum(units, 1), 0.0)
-    return pooled(estimate, variance, np.zeros(len(units), np.intp), between=sd, across=1e-3)[0]
+        found = paced(self.logs, self.counts.sum(axis=2), np.zeros(QUEUES, np.intp),
+                      spread=SPREAD, person=PACE, between=BETWEEN, across=ACROSS)  # fmt: skip
+        self.minutes, self.pace = np.exp(found.group), self.world.pace * np.exp(found.person)
+        self.believe(np.flatnonzero(counts.any(axis=(1, 2))))
 
 
 # -- worlds ----------------------------------------------------------------------------------------
@@ -272,7 +268,7 @@ def outcomes(rng: np.random.Generator, world: World, problem: Problem, made: Flo
     units = np.floor(made + rng.random(len(made))).astype(int)
     counts, logs = np.zeros((*world.fit.shape, 3)), np.zeros(world.fit.shape)
     bad, good = rejection(world), world.truth.acceptance
-    slip = np.array([[1 - SLIP, SLIP, 0], [SLIP / 2, 1 - SLIP, SLIP / 2], [0, SLIP, 1 - SLIP]])
+    slip = slips(np.array(SLIP))
     for a in np.flatnonzero(units):
         at = problem.expert[a], problem.queue[a]
         label = np.array([bad[at], max(1.0 - bad[at] - good[at], 0.0), good[at]]) @ slip

@@ -92,6 +92,7 @@ def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json
         "broken": broken(setting, plan),
         "prices": prices(setting, plan),
         "lessons": lessons(setting),
+        "paces": paces(setting),
     }
 
 
@@ -101,9 +102,14 @@ def lessons(setting: Scene) -> Json:
         return {}
     seen = asdict(setting.learnt.lessons)
     return {
-        queue.name: {what: float(numbers[q]) for what, numbers in seen.items()}
+        queue.name: {what: float(numbers[q]) for what, numbers in seen.items() if what != "pace"}
         for q, queue in enumerate(setting.queues)
     }
+
+
+def paces(setting: Scene) -> Json:
+    """Likewise of people: by how much their work takes longer than their test let expect, as a log, and its variance."""
+    return {} if setting.learnt is None else {str(who): list(told) for who, told in setting.learnt.lessons.pace.items()}
 
 
 def prices(setting: Scene, plan: Plan) -> Json:

@@ -19,7 +19,7 @@ from vetting import learning, panel
 from vetting.panel import Reading
 from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
 from vetting.scale import Scale
-from vetting.work_records import Look, Offer, Outcome, Submission, Unit
+from vetting.work_records import Dispute, Look, Offer, Outcome, Resolution, Review, Submission, Unit
 
 # CEFR levels on the scale of start.py's difficulties: where half of the level's items are mastered
 CEFR = {"a1": -2.4, "a2": -1.8, "b1": -1.0, "b2": -0.2, "c1": 0.8, "c2": 1.6}
@@ -39,6 +39,17 @@ WHOLE = (
     selectinload(Applicant.offers),
     selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.unit),
     selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.wording),
+    selectinload(Applicant.outcomes).joinedload(Outcome.submission).selectinload(Submission.customer),
+    selectinload(Applicant.outcomes)
+    .joinedload(Outcome.submission)
+    .selectinload(Submission.reviews)
+    .joinedload(Review.offer),
+    selectinload(Applicant.outcomes)
+    .joinedload(Outcome.submission)
+    .joinedload(Submission.unit)
+    .selectinload(Unit.disputes)
+    .joinedload(Dispute.resolution)
+    .joinedload(Resolution.offer),
     selectinload(Applicant.looks).joinedload(Look.offer).joinedload(Offer.unit).selectinload(Unit.golds),
 )
 

@@ -16,18 +16,21 @@ from scipy.special import ndtri
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from assignment.pooling import FIT, observed, pooled
+from assignment.pooling import FIT, observed, paced, pooled
+from assignment.reviewing import SEVERITY
 from irt.belief import GAUSSIAN, Evidence
 from irt.model import Floats, Items
+from vetting.judges import Readings, doubt, level_of, panel
 from vetting.known import known
 from vetting.records import Applicant, Program
-from vetting.scale import Scale
+from vetting.scale import Axis, Scale
 from vetting.scope import QueueForm
 from vetting.work_records import Look, Offer, Outcome, Submission, Unit, deliverable
 
-REVIEWERS = 0.2  # sd that strict and lenient reviewers leave on the observation, however many units it rests on
+REVIEWERS = SEVERITY  # sd that strict and lenient writers of gold leave on it, however many units it rests on
 BETWEEN, ACROSS = 0.25, 0.35  # sd of log minutes: of queues of a kind around it, of kinds around the start value
 SPREAD = 0.5  # sd of the log minutes of one unit
+PACE = 0.2  # sd of the log of a person's pace at work over the pace that the test's clock saw
 SHIFT_BETWEEN, SHIFT_ACROSS = 0.25, 0.35  # the same of a queue's difficulty, in sds of skill
 STYLE = "language."  # skills of style, where a queue names none
 
@@ -40,8 +43,13 @@ class Work:
     queue: str
     skills: Mapping[str, float]  # weights
     difficulty: float
-    counts: tuple[int, int, int]  # rejected, sent back, accepted
+    counts: Mapping[tuple[str, ...], tuple[int, int, int]]  # rejected, sent back, accepted, by who stands behind it
     gold: Mapping[float, tuple[int, int, int]] = field(default_factory=dict)  # the same of gold, by its own doubt
+
+    @property
+    def tally(self) -> tuple[int, int, int]:
+        """Rejected, sent back, accepted, whoever stands behind it."""
+        return three([sum(column) for column in zip(*self.counts.values(), strict=True)])
 
 
 def counts_as_evidence(outcome: Outcome) -> bool:
@@ -53,20 +61,23 @@ def works(seen: Iterable[Outcome | Look]) -> list[Work]:
     """What came of a person's work, by queue and sort; of each submission the latest. Gold speaks of content alone."""
     seen = list(seen)
     latest = {outcome.submission_id: outcome for outcome in seen if isinstance(outcome, Outcome)}
-    counts: dict[tuple[int, str, str], list[int]] = {}
+    counts: dict[tuple[int, str, str], dict[tuple[str, ...], list[int]]] = {}
     gold: dict[tuple[int, str, str], dict[float, list[int]]] = {}
     forms: dict[tuple[int, str], QueueForm] = {}
     for outcome in filter(counts_as_evidence, latest.values()):
         unit = outcome.submission.unit
         forms[unit.program_id, unit.queue] = QueueForm.model_validate(outcome.submission.wording.body)
-        for sort, level in (("content", outcome.level), ("style", outcome.style)):
-            counts.setdefault((unit.program_id, unit.queue, sort), [0, 0, 0])[level] += 1
+        content, judges = level_of(outcome)
+        for sort, level in (("content", content), ("style", outcome.style)):
+            told = counts.setdefault((unit.program_id, unit.queue, sort), {})
+            told.setdefault(judges, [0, 0, 0])[level] += 1
     for look in known(one for one in seen if isinstance(one, Look)):
         forms.setdefault((look.program, look.queue.name), look.queue)
-        told = gold.setdefault((look.program, look.queue.name, "content"), {})
-        told.setdefault(look.doubt, [0, 0, 0])[look.level] += 1
+        seen_of = gold.setdefault((look.program, look.queue.name, "content"), {})
+        seen_of.setdefault(look.doubt, [0, 0, 0])[look.level] += 1
     return [
-        Work(seat[0], seat[1], skills, form.difficulty, three(counts.get(seat, [])),
+        Work(seat[0], seat[1], skills, form.difficulty,
+             {judges: three(tally) for judges, tally in sorted(counts.get(seat, {}).items())},
              {doubt: three(tally) for doubt, tally in gold.get(seat, {}).items()})
         for seat in dict.fromkeys([*counts, *gold])
         if (form := forms[seat[:2]]) and (skills := skills_of(form, seat[2]))
@@ -90,30 +101,42 @@ def skills_of(queue: QueueForm, sort: str) -> dict[str, float]:
 
 def evidence_of(outcomes: Iterable[Outcome | Look], scale: Scale, before: Floats) -> Evidence:
     """A person's work as rows of evidence, one a queue and sort; `before` (S,) are the means before any of it."""
-    done = [work for work in works(outcomes) if set(work.skills) <= set(scale.skills.position)]
+    return as_evidence(works(outcomes), scale.skills, scale.reviewers, before)
+
+
+def as_evidence(done: Sequence[Work], skills: Axis, judges: Readings, before: Floats) -> Evidence:
+    """Works as rows of evidence; those that ask a skill nobody knows say nothing."""
+    done = [work for work in done if set(work.skills) <= set(skills.position)]
     loads = max((len(work.skills) for work in done), default=1)
     skill, slope = np.zeros((len(done), loads), dtype=np.int64), np.zeros((len(done), loads))
     for row, work in enumerate(done):
-        skill[row, : len(work.skills)] = scale.skills.rows(work.skills)
+        skill[row, : len(work.skills)] = skills.rows(work.skills)
         slope[row, : len(work.skills)] = list(work.skills.values())
     centre = (slope * before[skill]).sum(axis=1)
-    seen = [tallied(work, float(at)) for work, at in zip(done, centre, strict=True)]
+    seen = [tallied(work, float(at), judges) for work, at in zip(done, centre, strict=True)]
     n = len(done)
     return Evidence(
         items=Items(skill, slope, np.zeros((n, 1)), np.zeros(n)),
         level=np.full(n, GAUSSIAN, dtype=np.int64),
         value=np.array([value for value, _ in seen], dtype=float),
-        variance=np.array([noise for _, noise in seen], dtype=float) + FIT**2 + REVIEWERS**2,
+        variance=np.array([noise for _, noise in seen], dtype=float) + FIT**2,
         blur=np.zeros(n),
         cluster=np.full(n, -1),
         effect=np.zeros(n),
     )
 
 
-def tallied(work: Work, centre: float) -> tuple[float, float]:
-    """(value, variance) of the one observation that a person's units amount to, read around what is believed."""
+def tallied(work: Work, centre: float, judges: Readings) -> tuple[float, float]:
+    """(value, variance) of the one observation that a person's units amount to, read around what is believed.
+
+    Each unit is read as who stands behind its outcome reads; what is not known of their severities widens it.
+    """
     gold = [(doubt, np.array(counts, dtype=float)) for doubt, counts in work.gold.items()]
-    return observed(np.array(work.counts, dtype=float), work.difficulty, centre, gold)
+    behind = list(work.counts)
+    counts = np.array([work.counts[group] for group in behind], dtype=float).reshape(-1, 3)
+    severity, labels = panel(behind, judges) if behind else (np.zeros(0), np.zeros((0, 3, 3)))
+    value, noise = observed(counts, work.difficulty, centre, gold, severity=severity, labels=labels)
+    return value, noise + (doubt(work.counts, judges) if counts.any() else REVIEWERS**2)
 
 
 # -- queues ------------------------------------------------------------------------------------------
@@ -121,25 +144,41 @@ def tallied(work: Work, centre: float) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """What outcomes say about queues; row q is queue q."""
+    """What outcomes say about queues and about how fast people work; row q is queue q."""
 
     minutes: Floats  # (Q,) factor on the minutes of a unit
     minutes_sd: Floats  # (Q,) of its logarithm
     shift: Floats  # (Q,) added to the difficulty
     shift_sd: Floats
     units: Floats  # (Q,) settled units behind it
+    pace: Mapping[int, tuple[float, float]]  # of a person at work over the test's: log factor and its variance
+
+    def paces(self, people: Sequence[Applicant]) -> tuple[Floats, Floats]:
+        """(E,) factor on everybody's minutes, and the variance of its logarithm."""
+        found = np.array([self.pace.get(person.id, (0.0, PACE**2)) for person in people]).reshape(-1, 2)
+        return np.exp(found[:, 0]), found[:, 1]
 
 
 def lessons(db: Session, program: Program, queues: Sequence[QueueForm]) -> Lessons:
-    """Minutes and difficulty of the queues, pooled over queues of a kind."""
-    told = {queue.name: settled(db, program, queue.name) for queue in queues}
-    kinds = [queue.kind for queue in queues]
+    """Minutes and difficulty of the queues, pooled over queues of a kind, and people's pace at work."""
+    told = [settled(db, program, queue.name) for queue in queues]
+    return taught(told, [queue.kind for queue in queues])
+
+
+def taught(told: Sequence[Sequence[Settled]], kinds: Sequence[str]) -> Lessons:
+    """What settled units, one list a queue, teach."""
     group = np.array([sorted(set(kinds)).index(kind) for kind in kinds], dtype=np.intp)
-    raw = np.array([raw_lesson(told[queue.name]) for queue in queues]).reshape(-1, 4)
-    log_minutes, sd = pooled(raw[:, 0], raw[:, 1], group, between=BETWEEN, across=ACROSS)
-    shift, shift_var = pooled(raw[:, 2], raw[:, 3], group, between=SHIFT_BETWEEN, across=SHIFT_ACROSS)
-    units = np.array([float(len(told[queue.name])) for queue in queues])
-    return Lessons(np.exp(log_minutes), np.sqrt(sd), shift, np.sqrt(shift_var), units)
+    who = sorted({one.person for some in told for one in some})
+    units, logs = np.zeros((len(who), len(told))), np.zeros((len(who), len(told)))
+    for q, some in enumerate(told):
+        for one in some:
+            units[who.index(one.person), q] += 1
+            logs[who.index(one.person), q] += one.log_ratio
+    found = paced(logs, units, group, spread=SPREAD, person=PACE, between=BETWEEN, across=ACROSS)
+    raw = np.array([raw_shift(some) for some in told]).reshape(-1, 2)
+    shift, shift_var = pooled(raw[:, 0], raw[:, 1], group, between=SHIFT_BETWEEN, across=SHIFT_ACROSS)
+    pace = dict(zip(who, zip(found.person.tolist(), found.person_var.tolist(), strict=True), strict=True))
+    return Lessons(np.exp(found.group), np.sqrt(found.group_var), shift, np.sqrt(shift_var), units.sum(axis=0), pace)
 
 
 @dataclass(frozen=True)
@@ -151,6 +190,14 @@ class Settled:
     accepted: bool
     expected: float  # minutes
     minutes: float
+    person: int = 0
+    learnt: float = 1.0  # factor on the minutes that earlier outcomes had put into what was expected
+    shift: float = 0.0  # of difficulty, likewise
+
+    @property
+    def log_ratio(self) -> float:
+        """Log of the minutes over those that vetting and the scope alone expected."""
+        return float(np.log(max(self.minutes, 0.1) * self.learnt / max(self.expected, 0.1)))
 
 
 def settled(db: Session, program: Program, queue: str) -> list[Settled]:
@@ -164,30 +211,29 @@ def settled(db: Session, program: Program, queue: str) -> list[Settled]:
     for one in made:
         first.setdefault(one.unit_id, one)
     return [
-        Settled(outcome.at, one.offer.why["acceptance"], outcome.level == 2, one.offer.why["minutes"], one.seconds / 60)
+        Settled(
+            outcome.at, why["acceptance"], level_of(outcome)[0] == 2, why["minutes"], one.seconds / 60,
+            one.offer.applicant_id, why.get("learnt", 1.0), why.get("shift", 0.0),
+        )
         for one in first.values()
-        if (outcome := one.outcome) and counts_as_evidence(outcome) and "acceptance" in one.offer.why
-    ]
+        for why in [one.offer.why]
+        if (outcome := one.outcome) and counts_as_evidence(outcome) and "acceptance" in why
+    ]  # fmt: skip
 
 
-def raw_lesson(told: Sequence[Settled]) -> tuple[float, float, float, float]:
-    """(mean log ratio of minutes, its variance, shift of difficulty, its variance) of one queue; inf without any.
+def raw_shift(told: Sequence[Settled]) -> tuple[float, float]:
+    """(shift of difficulty, its variance) of one queue; inf without any.
 
-    The shift is one step of scoring: a probit residual over its slope, Σ (p - a) / Σ φ, with variance
-    Σ p (1 - p) / (Σ φ)².
+    One step of scoring from the shift that each forecast held already: a probit residual over its slope,
+    Σ (φ s + p - a) / Σ φ, with variance Σ p (1 - p) / (Σ φ)².
     """
     if not told:
-        return 0.0, np.inf, 0.0, np.inf
-    ratio = np.log([max(one.minutes, 0.1) / max(one.expected, 0.1) for one in told])
+        return 0.0, np.inf
     p = np.clip([one.predicted for one in told], 0.02, 0.98)
     accepted = np.array([one.accepted for one in told], dtype=float)
-    slope = float(density(p).sum())
-    return (
-        float(ratio.mean()),
-        SPREAD**2 / len(told),
-        float((p - accepted).sum() / slope),
-        float((p * (1 - p)).sum() / slope**2),
-    )
+    held = np.array([one.shift for one in told])
+    slope = density(p)
+    return float((slope * held + p - accepted).sum() / slope.sum()), float((p * (1 - p)).sum() / slope.sum() ** 2)
 
 
 def density(p: Floats) -> Floats:
@@ -196,7 +242,7 @@ def density(p: Floats) -> Floats:
 
 
 def fits(
-    people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm], centre: Floats
+    people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm], centre: Floats, judges: Readings
 ) -> tuple[Floats, Floats]:
     """(E, Q) value and noise of what each person's own outcomes in a queue say of them there; noise inf without any.
 
@@ -209,5 +255,5 @@ def fits(
             subject = work.program == program.id and work.queue in names
             if subject and set(work.skills) == set(skills_of(queues[names.index(work.queue)], "content")):
                 q = names.index(work.queue)
-                value[e, q], noise[e, q] = tallied(work, float(centre[e, q]))
-    return value, np.where(np.isinf(noise), np.inf, noise + REVIEWERS**2)
+                value[e, q], noise[e, q] = tallied(work, float(centre[e, q]), judges)
+    return value, noise

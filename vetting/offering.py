@@ -34,6 +34,8 @@ from vetting.scope import QueueForm
 from vetting.waiting import candidates
 from vetting.work_records import Offer, Unit, deliverable
 
+NOTHING: Json = {"lessons": {}, "paces": {}}
+
 
 @dataclass(frozen=True, eq=False)
 class Desk:
@@ -90,7 +92,7 @@ def desks(db: Session, person: Applicant, now: datetime, within: Program | None 
         if plan is None or not queues or "prices" not in plan.body or within not in {None, program}:
             continue
         phases = {queue.name: gate.phase(db, program, queue.name) for queue in queues}
-        setting = alone(db, program, person, queues, now, plan.body.get("lessons") or {})
+        setting = alone(db, program, person, queues, now, known_at(plan.body))
         yield Desk(program, plan, person, setting, phases, now)
 
 
@@ -108,16 +110,23 @@ def alone(
     barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
     names = [queue.name for queue in queues]
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
-    as_planned = all(queue.name in known_then for queue in queues)
-    seen = lessons_of([known_then[queue.name] for queue in queues]) if as_planned else lessons(db, program, undated)
-    learnt = learnt_of(program, [person], undated, pool, seen)
+    as_planned = all(queue.name in known_then["lessons"] for queue in queues)
+    seen = lessons_of(known_then, names) if as_planned else lessons(db, program, undated)
+    learnt = learnt_of(program, [person], undated, pool, seen, scale)
     variance = people_variance([known], undated, scale)
     return compose(pool, undated, variance, Wishes(vetoes=vetoes), now, learnt=learnt)
 
 
-def lessons_of(told: Sequence[Json]) -> Lessons:
-    """What a plan keeps of its queues, as arrays again."""
-    return Lessons(**{one.name: np.array([row[one.name] for row in told]) for one in fields(Lessons)})
+def known_at(plan: Json) -> Json:
+    """What a plan knew of its queues and of people's pace; nothing, of plans that kept none of it."""
+    return {"lessons": plan.get("lessons") or {}, "paces": plan.get("paces") or {}} if "paces" in plan else NOTHING
+
+
+def lessons_of(known_then: Json, names: Sequence[str]) -> Lessons:
+    """What a plan keeps of its queues and people, as arrays again."""
+    told = [known_then["lessons"][name] for name in names]
+    arrays = {one.name: np.array([row[one.name] for row in told]) for one in fields(Lessons) if one.name != "pace"}
+    return Lessons(**arrays, pace={int(person): (log, var) for person, (log, var) in known_then["paces"].items()})
 
 
 # -- what may be offered -----------------------------------------------------------------------------
@@ -345,7 +354,9 @@ def said(desk: Desk, q: int, role: int, rule: str) -> Json:
     """Why this is offered, and what is expected of it."""
     seen, queue = desk.setting.projection, desk.setting.queues[q]
     minutes = float(seen.minutes[0, q]) if role == PRODUCE else queue.review_minutes * float(desk.setting.pool.pace[0])
+    learnt = desk.setting.asks.minutes[q] / queue.minutes * desk.setting.pool.pace[0] / desk.setting.tested[0]
     return {
+        "learnt": float(learnt), "shift": float(desk.setting.asks.difficulty[q] - queue.difficulty),
         "rule": rule, "acceptance": float(seen.acceptance[0, q]), "acceptance_low": float(seen.acceptance_low[0, q]),
         "acceptance_high": float(seen.acceptance_high[0, q]), "minutes": minutes,
         "pay": float(desk.setting.pool.pay[0]) * minutes / 60, "plan": desk.plan.id,

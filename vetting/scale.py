@@ -8,6 +8,7 @@ A calibration's `body` holds
 Interviews add
     {"probes": {id: {"revision", "log_minutes_opening", "log_minutes_follow_up", "sd_log_minutes"}},
      "criteria": {"probe:criterion": {"probe", "discrimination", "thresholds", "guess", "blur", "effect", "origin"}},
+     "reviewers": {judge of work: {"severity", "severity_sd", "slip", "slip_sd", "verdicts"}},
      "raters": {rater: {"discrimination", "severity", "sd_log_discrimination", "sd_severity"}}}
 where `effect` is how much a criterion leans on what the whole answer shares (see irt.conversation), and a rater is
 read as panel.Reading says. A calibration without them knows no interviews.
@@ -29,6 +30,8 @@ from irt.population import Population, bifactor
 from item_bank.load import Bank, SkillTree
 from item_bank.probe import row_id
 from item_bank.start import CriterionStart, Start, log_minutes, start, start_criterion
+from vetting import judges
+from vetting.judges import Readings
 from vetting.panel import Reading, readings
 from vetting.records import AuditEntry, Calibration
 
@@ -103,6 +106,7 @@ class Scale:
     revision: Ints  # (I,)
     probes: Probes
     raters: Mapping[str, Reading]
+    reviewers: Readings
 
 
 def read(body: Mapping[str, Any]) -> Scale:
@@ -119,6 +123,7 @@ def read(body: Mapping[str, Any]) -> Scale:
     return Scale(
         skills, items, population, parameters(skills, rows), column("blur"), column("log_minutes"),
         column("sd_log_minutes"), column("revision").astype(np.int64), read_probes(body, skills), readings(body),
+        judges.readings(body),
     )  # fmt: skip
 
 

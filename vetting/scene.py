@@ -67,6 +67,8 @@ class Learnt:
     lessons: Lessons
     value: Floats  # (E, Q) what people's own outcomes in a queue say of them there
     noise: Floats  # (E, Q) its variance; inf without any
+    pace: Floats  # (E,) factor on people's minutes
+    pace_var: Floats  # (E,) of its logarithm
 
     def asks(self, plain: Asks) -> Asks:
         """Minutes and difficulty as they turned out."""
@@ -76,11 +78,12 @@ class Learnt:
 
 
 def learnt_of(
-    program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool, seen: Lessons
+    program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool, seen: Lessons, scale: Scale
 ) -> Learnt:
     """What outcomes say of these people, row e of the pool being person e, beside what they say of the queues."""
     weights, _ = table(queues, pool.skills)
-    return Learnt(seen, *fits(people, program, queues, pool.means @ weights.T))
+    own = fits(people, program, queues, pool.means @ weights.T, scale.reviewers)
+    return Learnt(seen, *own, *seen.paces(people))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +99,7 @@ class Scene:
     asks: Asks
     mean: Floats  # (E, Q) of each expert's ability on each queue
     variance: Floats  # (E, Q)
+    tested: Floats  # (E,) pace as the test alone saw it
     learnt: Learnt | None = None
 
 
@@ -118,7 +122,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         before(program, pool.axis, queues),
     )  # fmt: skip
     asks_all = scope_of(db, program)
-    learnt = learnt_of(program, people, queues, pool, lessons(db, program, queues))
+    learnt = learnt_of(program, people, queues, pool, lessons(db, program, queues), scale)
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 
@@ -149,10 +153,11 @@ def compose(
 ) -> Scene:  # fmt: skip
     """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill."""
     weights, bars = table(queues, pool.skills)
-    mean, asked_for = pool.means @ weights.T, asks(queues)
+    mean, asked_for, tested = pool.means @ weights.T, asks(queues), pool.pace
     if learnt is not None:
         mean, variance = with_fit(mean, variance, learnt.value, learnt.noise)
         asked_for = learnt.asks(asked_for)
+        pool = replace(pool, pace=pool.pace * learnt.pace, pace_sd=np.sqrt(pool.pace_sd**2 + learnt.pace_var))
     projection = project(mean, variance, asked_for, pool.pace, speed_sd=pool.pace_sd)
     open_to = eligible(pool.means, pool.sds, bars) & may_enter(pool, queues)[:, :, None]
     problem = staff(
@@ -166,7 +171,7 @@ def compose(
         before=list(asked.before),
         switching=SWITCHING * float(pool.pay.mean()),
     )
-    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance, learnt)
+    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance, tested, learnt)
 
 
 def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:

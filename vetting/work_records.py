@@ -115,6 +115,7 @@ class Submission(Record):
     reviews: Mapped[list[Review]] = relationship(back_populates="submission", order_by="Review.id")
     suspicions: Mapped[list[Suspicion]] = relationship(back_populates="submission", order_by="Suspicion.id")
     outcomes: Mapped[list[Outcome]] = relationship(back_populates="submission", order_by="Outcome.id")
+    customer: Mapped[list[CustomerVerdict]] = relationship(back_populates="submission", order_by="CustomerVerdict.id")
 
     @property
     def outcome(self) -> Outcome | None:
@@ -231,6 +232,18 @@ class Outcome(Record):
     settled: Mapped[str]  # "agreed", "adjudicated" or "ambiguous"
     submission: Mapped[Submission] = relationship(back_populates="outcomes")
     applicant: Mapped[Applicant] = relationship(back_populates="outcomes")
+
+
+class CustomerVerdict(Record):
+    """What the customer found of a delivered unit; the latest holds."""
+
+    __tablename__ = "customer_verdict"
+
+    submission_id: Mapped[int] = mapped_column(ForeignKey("submission.id"), index=True)
+    level: Mapped[int]  # 0 rejected, 1 sent back, 2 accepted
+    because: Mapped[str]
+    by: Mapped[str]
+    submission: Mapped[Submission] = relationship(back_populates="customer")
 
 
 class Checkpoint(Record):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from assignment.pooling import FIT, REWORK_FROM, SLIP, observed, pooled, with_fit
+from assignment.pooling import FIT, REWORK_FROM, SLIP, observed, paced, pooled, with_fit
 
 
 def posterior(counts, difficulty, mean, variance):
@@ -59,3 +59,23 @@ def test_the_fit_to_a_queue_is_the_conditional_of_the_joint_normal():
     assert v[0] == pytest.approx(cov.sum())
     m, v = with_fit(np.array([mean0]), np.array([var0]), np.array([0.0]), np.array([np.inf]))
     assert (m[0], v[0]) == (pytest.approx(mean0), pytest.approx(var0 + FIT**2))
+
+
+def test_paces_of_queues_and_people_are_the_means_of_the_joint_normal(rng):
+    """Against conditioning the joint normal of all effects on every unit's log ratio."""
+    people, group = 6, np.array([0, 0, 1, 1])
+    units = rng.poisson(2.0, (people, len(group))).astype(float)
+    spread, person, between, across = 0.5, 0.2, 0.25, 0.35
+    e, q = (index.repeat(units.astype(int).ravel()) for index in np.indices(units.shape).reshape(2, -1))
+    ratio = rng.normal(0.2, 0.6, len(e))
+    logs = np.zeros_like(units)
+    np.add.at(logs, (e, q), ratio)
+    own, of_queue = np.eye(people)[e], np.eye(len(group))[q]
+    queues = between**2 * np.eye(len(group)) + across**2 * (group[:, None] == group)
+    cov = person**2 * own @ own.T + of_queue @ queues @ of_queue.T + spread**2 * np.eye(len(e))
+    gain = np.linalg.solve(cov, ratio)
+    found = paced(logs, units, group, spread=spread, person=person, between=between, across=across)
+    assert found.person == pytest.approx(person**2 * own.T @ gain, abs=1e-7)
+    assert found.group == pytest.approx(queues @ of_queue.T @ gain, abs=1e-7)
+    none = paced(np.zeros((1, 2)), np.zeros((1, 2)), group[:2], spread=0.5, person=0.2, between=0.25, across=0.35)
+    assert (none.person[0], none.person_var[0]) == (0.0, pytest.approx(0.2**2))

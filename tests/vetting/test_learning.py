@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from assignment.pooling import FIT, SLIP
+from assignment.pooling import FIT, SLIP, slips
+from assignment.reviewing import agreeing
 from irt.belief import solve
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, program, queue, team
@@ -77,7 +78,7 @@ def test_errors_of_style_alone_leave_the_subject_where_it_was_or_higher_and_lowe
     for _ in range(8):
         made(db, where, maker, judges, ["reject"] * 3, errors=["major style"])
     db.expire_all()
-    tallies = {tuple(one.skills): one.counts for one in learning.works(maker.outcomes)}
+    tallies = {tuple(one.skills): one.tally for one in learning.works(maker.outcomes)}
     assert tallies == {("math.proof",): (0, 0, 8), ("language.english",): (8, 0, 0)}
     assert skill(db, maker, "language.english")[0] < before["language.english"] - 0.2
     assert skill(db, maker, "math.proof")[0] > before["math.proof"] - 0.1  # only what the two share moves it
@@ -124,12 +125,13 @@ def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
         known = np.zeros(len(scale.skills.ids))
         known[at] = mean
         seen = learning.evidence_of(maker.outcomes, scale, known)
-        return seen.value[0], seen.variance[0] - FIT**2 - learning.REVIEWERS**2
+        return seen.value[0], seen.variance[0] - FIT**2 - learning.REVIEWERS**2 / 3
 
     x, mean, variance = np.linspace(-8, 12, 20_001), 2.0, 1.0
     passed, kept = ndtr(x - 1.5), ndtr(x - 0.5)
-    likely = (1 - SLIP) * passed + SLIP / 2 * (kept - passed)
-    weight = likely ** work_done.counts[2] * np.exp(-((x - mean) ** 2) / (2 * variance))
+    labels = agreeing(slips(np.full(3, SLIP)))
+    likely = labels[2, 2] * passed + labels[1, 2] * (kept - passed)
+    weight = likely ** work_done.tally[2] * np.exp(-((x - mean) ** 2) / (2 * variance))
     exact = float(weight @ x / weight.sum())
     errors = {}
     for centre in (mean, 0.0):
@@ -142,17 +144,45 @@ def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
     assert used.value[-1] == pytest.approx(row(vetted[at])[0])
 
 
-def test_queues_learn_their_minutes_and_a_new_one_takes_after_its_kind(db, people):
+def test_queues_learn_their_minutes_people_their_pace_and_a_new_queue_takes_after_its_kind(db, people):
     where = program(db, queue(kind="sft"), queue("New", kind="sft"), queue("Else", kind="other"))
-    maker, *judges = people
     assert learning.lessons(db, where, programs.queues_of(where)).minutes == pytest.approx([1, 1, 1])
-    for _ in range(20):
-        made(db, where, maker, judges, ["pass"] * 3, minutes=60.0)
+    for number in range(40):
+        maker, *judges = people[number % 4 :] + people[: number % 4]
+        made(db, where, maker, judges, ["pass"] * 3, minutes=90.0 if maker is people[0] else 60.0)
     seen = learning.lessons(db, where, programs.queues_of(where))
-    assert seen.minutes[0] == pytest.approx(2.0, rel=0.1)
+    assert seen.minutes[0] == pytest.approx(2.0, rel=0.15)
     assert 1.2 < seen.minutes[1] < seen.minutes[0]
     assert seen.minutes[2] == pytest.approx(1.0)
     assert seen.minutes_sd[0] < seen.minutes_sd[1] < seen.minutes_sd[2]
+    factor, variance = seen.paces(people)
+    assert factor[0] > 1.2
+    assert max(factor[1:]) < 1.0
+    assert (variance < learning.PACE**2).all()
+    db.expire_all()
+    setting = scene.scene(db, where, NOON)
+    row = setting.pool.axis.position[str(people[0].id)]
+    assert setting.pool.pace[row] == pytest.approx(setting.tested[row] * factor[0])
+
+
+def test_what_outcomes_taught_is_not_forgotten_because_forecasts_hold_it_by_then():
+    """A queue takes twice the minutes and is .5 harder; forecasts learn it. The estimate stays there, and narrows."""
+    rng = np.random.default_rng(5)
+    told, lesson = [], learning.taught([[]], ["other"])
+    for _ in range(12):
+        factor, shift = float(lesson.minutes[0]), float(lesson.shift[0])
+        for person in range(10):
+            x = rng.normal(0.8, 0.3)
+            told.append(
+                learning.Settled(
+                    NOON, float(ndtr(x - shift)), bool(rng.random() < ndtr(x - 0.5)), 30.0 * factor,
+                    60.0 * float(np.exp(rng.normal(0.0, 0.3))), person, factor, shift,
+                )
+            )  # fmt: skip
+        lesson = learning.taught([told], ["other"])
+    assert lesson.minutes[0] == pytest.approx(2.0, rel=0.1)
+    assert lesson.shift[0] == pytest.approx(0.5, abs=2.5 * lesson.shift_sd[0])
+    assert lesson.shift[0] > 0.25
 
 
 # -- forecasts, drift, checkpoints ---------------------------------------------------------------------
