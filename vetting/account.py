@@ -108,7 +108,7 @@ def lessons(setting: Scene) -> Json:
 
 
 def paces(setting: Scene) -> Json:
-    """Likewise of people: by how much their work takes longer than their test let expect, as a log, and its variance."""
+    """Likewise of people: by how much work takes longer than their test let expect, as a log, and its variance."""
     return {} if setting.learnt is None else {str(who): list(told) for who, told in setting.learnt.lessons.pace.items()}
 
 
