@@ -232,7 +232,7 @@ def runners_up(state: State, scale: Scale, found: Options) -> list[Json]:
         for row in found.chances.order[: 1 + RUNNERS_UP]
     ]
     ranked += [
-        {"item": one.probe.id, "gain": one.gain, "minutes": one.minutes, "cost": one.minutes}
+        {"item": one.probe.id, "gain": one.gain, "minutes": one.minutes, "cost": one.cost}
         for one in found.offers[: 1 + RUNNERS_UP]
     ]
     return sorted(ranked, key=lambda one: -one["gain"] / one["cost"])

@@ -17,13 +17,14 @@ import numpy as np
 from irt.belief import Belief
 from irt.conversation import PROPOSED, Criteria, foreseen, worth, worth_of_asking
 from irt.model import Floats, Ints
-from irt.selection import Aim
+from irt.selection import Aim, priced
 from irt.timing import Pace, expected_minutes
 from irt.verdict import Verdicts, foretold
 from item_bank.load import Bank
 from item_bank.probe import FollowUp, Probe
 from vetting import content, evidence
 from vetting.aim import SETTLING, wished
+from vetting.exposure import read_probe_tolls
 from vetting.panel import EXPECTED
 from vetting.records import Pause, Question, Sitting
 from vetting.scale import Scale
@@ -38,12 +39,13 @@ class Offer:
     probe: Probe
     gain: float
     minutes: float
+    cost: float  # the minutes with the toll that keeps exposure within its limits
     least: float  # minutes of its opening and one more question
     settles: float = 0.0  # what of the gain is about decisions
 
     @property
     def rate(self) -> float:
-        return self.gain / self.minutes
+        return self.gain / self.cost
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,11 @@ def offers(
     """Probes that may follow what was asked and begin within so many minutes, the most valuable minute first."""
     if most <= 0:
         return []
-    found = [offer_of(probe, belief, aim, settle, person, scale) for probe in open_probes(sitting, asked, scale, bank)]
+    place, toll = scale.probes.ids.position, read_probe_tolls(sitting.aim, scale)
+    found = [
+        offer_of(probe, belief, aim, settle, person, scale, float(toll[place[probe.id]]))
+        for probe in open_probes(sitting, asked, scale, bank)
+    ]
     able = [offer for offer in found if offer.gain > 0 and offer.least <= most]
     return sorted(able, key=lambda offer: (-offer.rate, offer.probe.id))
 
@@ -171,7 +177,9 @@ def open_probes(sitting: Sitting, asked: Iterable[Question], scale: Scale, bank:
             yield probe
 
 
-def offer_of(probe: Probe, belief: Belief, aim: Aim, settle: Verdicts | None, person: Pace, scale: Scale) -> Offer:
+def offer_of(
+    probe: Probe, belief: Belief, aim: Aim, settle: Verdicts | None, person: Pace, scale: Scale, toll: float = 0.0
+) -> Offer:  # fmt: skip
     """What a probe is worth: its opening alone, or with one question about each criterion, whichever pays better."""
     rows = scale.probes.of(probe.id)
     criteria = criteria_of(scale, rows)
@@ -182,7 +190,8 @@ def offer_of(probe: Probe, belief: Belief, aim: Aim, settle: Verdicts | None, pe
     for asked, minutes in plans:
         after = criteria.after(asked)
         settles = SETTLING * foretold(settle, belief, foreseen(belief, after)) if settle else 0.0
-        found.append(Offer(probe, worth(belief, after, aim) + settles, minutes, opening + follow_up, settles))
+        gain, cost = worth(belief, after, aim) + settles, float(priced(np.array([minutes]), np.array([toll]))[0])
+        found.append(Offer(probe, gain, minutes, cost, opening + follow_up, settles))
     return max(found, key=lambda offer: offer.rate)
 
 

@@ -82,13 +82,12 @@ def begin(
     calibration = scales.latest(db)
     scale = scales.of(calibration)
     aim = aim_of(RoleForm.model_validate(invitation.role.body), demand, scale, invitation.focus, queues)
-    log = exposure.lately(db, scale)
+    aim, shut = exposure.settle(db, scale, aim, rng)
     sitting = Sitting(
         at=now, invitation=invitation,
         applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),
         calibration=calibration, seat=len(invitation.sittings) + 1, consent=CONSENT, extra_time=extra_time,
-        aim=aim | {"tolls": exposure.priced(log, scale)},
-        closed_items=exposure.closed(log, scale, aim, rng),
+        aim=aim, closed_items=shut,
     )  # fmt: skip
     db.add(sitting)
     db.flush()

@@ -343,7 +343,7 @@ def test_a_favourite_comes_to_cost_more_than_its_minutes_and_the_forgotten_less(
         go(db, begin(db, form, seed=person), bank, most=3)
     seat = begin(db, form)
     scale, costs = scales.of(seat.calibration), seat.aim["tolls"]
-    times = exposure.lately(db, scale).shown.sum(0)
+    times = exposure.lately(db, scale, exposure.items(scale)).shown.sum(0)
     shown = dict(zip(scale.items.ids, times, strict=True))
     dearest, cheapest = max(costs, key=costs.get), min(costs, key=costs.get)
     assert costs[dearest] > 0 > costs[cheapest]
