@@ -62,7 +62,8 @@ def probes(scale: Scale) -> Shelf:
     kept = scale.probes
     own = kept.probe == np.arange(len(kept.ids.ids))[:, None]  # (P, C)
     minutes = np.exp(kept.opening) + own.sum(1) * np.exp(kept.follow_up)
-    step = float(np.median(minutes) / np.median(np.exp(scale.intensity))) if len(minutes) else 1.0
+    both = len(minutes) and len(scale.intensity)
+    step = float(np.median(minutes) / np.median(np.exp(scale.intensity))) if both else 1.0
     return Shelf(kept.ids, own @ seen(kept.parameters, scale), minutes, step, "interview")
 
 

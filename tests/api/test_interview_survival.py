@@ -6,22 +6,20 @@ A few kills here; `ASSAY_KILLS=500 python -m pytest --timeout 0 tests/api/test_i
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-import yaml
 from playwright.sync_api import Error
 from sqlalchemy import select
 
 from api.auth import sign
-from item_bank.load import HOME, load
+from item_bank.load import load
 from tests.api.front import SECRET
 from tests.api.phoenix import Phoenix
-from tests.api.test_proposing import is_proposal, proposes
+from tests.api.test_proposing import is_proposal, proposes, small_bank
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
 from vetting import choice, interview, proposing, store
@@ -267,7 +265,10 @@ def settings(model):
 
 def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, capsys):
     """A bank of two probes with few questions, so that proposals come to be asked."""
-    home, rng = small_bank(tmp_path / "bank"), np.random.default_rng(20261122)
+    home, rng = (
+        small_bank(tmp_path / "bank", "debugging-cached-list", "debugging-board-of-copies"),
+        np.random.default_rng(20261122),
+    )
     form = role_form("computing.python", "computing.algorithms", minutes=60, interview_minutes=59, model_proposals=8)
     with serving(*[said_or_proposed(one) for one in SAYS * (6 * KILLS + 10)], said_or_proposed(SAYS[0])) as model:
         given = settings(model) | {"ASSAY_BANK": str(home)}
@@ -276,18 +277,6 @@ def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, 
     with capsys.disabled():
         sys.stdout.write(f"\n{told}\n")
     assert told["wordings"]["proposed"] > 0
-
-
-def small_bank(folder):
-    for key in ("debugging-cached-list", "debugging-board-of-copies"):
-        probe = yaml.safe_load((HOME / "probes" / "debugging" / f"{key}.yaml").read_text(encoding="utf-8"))
-        first = {one["criterion"]: one for one in reversed(probe["follow_ups"])}
-        probe["follow_ups"] = list(first.values())
-        (folder / "probes" / "debugging").mkdir(parents=True, exist_ok=True)
-        (folder / "probes" / "debugging" / f"{key}.yaml").write_text(yaml.safe_dump(probe), encoding="utf-8")
-    shutil.copy(HOME / "skills.yaml", folder)
-    shutil.copytree(HOME / "items" / "language", folder / "items" / "language")  # of no skill that is asked about
-    return folder
 
 
 def said_or_proposed(say):

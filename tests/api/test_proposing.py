@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 
 import pytest
+import yaml
 from sqlalchemy import select
 
+from item_bank.load import HOME
 from tests.api.front import hidden, running, text
 from tests.api.test_conversation import send
 from tests.llm_server import Say, refused_address, serving
@@ -76,19 +78,29 @@ def obedient(request):
     return said if said.lstrip().startswith("{") else proposes(said)(request)
 
 
+def small_bank(folder, *keys):
+    """Some probes with one follow-up a criterion, and items that no role of ours asks for."""
+    (folder / "probes" / "debugging").mkdir(parents=True)
+    for key in keys:
+        probe = yaml.safe_load((HOME / "probes" / "debugging" / f"{key}.yaml").read_text(encoding="utf-8"))
+        first = {one["criterion"]: one for one in reversed(probe["follow_ups"])}
+        probe["follow_ups"] = list(first.values())
+        (folder / "probes" / "debugging" / f"{key}.yaml").write_text(yaml.safe_dump(probe), encoding="utf-8")
+    shutil.copy(HOME / "skills.yaml", folder)
+    shutil.copytree(HOME / "items" / "language", folder / "items" / "language")
+    return folder
+
+
 @contextmanager
 def front_with(folder, *says, **settings):
-    """An application with one probe and no items, so that a proposal can come to be asked, and its model."""
+    """An application with one short probe, so that a proposal can come to be asked, and its model."""
     with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
         model = stack.enter_context(serving(proposing_model(*says)))
         given = {"models": model.model, "call_seconds": "2", "deadline_seconds": "3"} | settings
         for name, value in given.items():
             environment.setenv(f"ASSAY_{name.upper()}", value)
+        environment.setenv("ASSAY_BANK", str(small_bank(folder / "bank", KEY)))
         front = stack.enter_context(running(f"sqlite:///{folder / 'assay.db'}"))
-        probe = front.house.bank.probes[KEY]
-        few = probe.model_copy(update={"follow_ups": probe.follow_ups[:1] + probe.follow_ups[2:4]})  # one a criterion
-        bank = replace(front.house.bank, items={}, probes={KEY: few})
-        front.house = front.app.state.house = replace(front.house, bank=bank)
         yield front, stack.enter_context(front.visitor()), model
 
 

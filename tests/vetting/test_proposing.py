@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from irt.conversation import PROPOSED
-from tests.conftest import NOON
 from tests.vetting.story import begin, role_form
 from tests.vetting.test_interview import graded, to_the_interview
 from vetting import choice, evidence, interview, llm, phrasing, proposing, store
@@ -29,8 +28,9 @@ FRESH = "Which line would you follow while that customer waits?"
 
 
 def few(bank, *keys):
-    """The bank with some probes only, and no item beside them."""
-    return replace(bank, items={}, probes={key: bank.probes[key] for key in keys})
+    """The bank with some probes only, and no item beside them that a role of ours asks for."""
+    german = {key: item for key, item in bank.items.items() if set(item.skills) == {"language.german"}}
+    return replace(bank, items=german, probes={key: bank.probes[key] for key in keys})
 
 
 def reply(inquiry, *questions):
@@ -84,9 +84,9 @@ def on_all(question, about="trace"):
 
 
 @pytest.fixture
-def db(sqlite_engine, bank):
+def db(sqlite_engine, bank, later):
     with store.writing(sqlite_engine) as session:
-        scales.keep_up(session, bank, NOON)
+        scales.keep_up(session, few(bank, KEY), later)
         yield session
 
 
@@ -141,8 +141,9 @@ def test_a_proposal_never_displaces_a_question_of_the_bank_that_is_worth_more(db
                 assert pair[1] > 0.5 * pair[0]  # half a question brings more than half of what one brings
 
 
-def test_a_model_is_not_asked_where_no_proposal_could_come_to_be_asked(db, bank):
+def test_a_model_is_not_asked_where_no_proposal_could_come_to_be_asked(db, bank, later):
     """With the whole bank beside it, another probe or a question of the bank is worth more: no call, no wait."""
+    scales.keep_up(db, bank, later)
     seat = begin(db, FORM)
     question, now = to_the_interview(db, seat, bank)
     ask_and_say(db, question, bank, now)
@@ -179,10 +180,10 @@ def test_nothing_proposed_or_everything_refused_leaves_the_interview_as_it_is_wi
 # -- what is kept ----------------------------------------------------------------------------------
 
 
-def test_what_was_asked_follows_from_the_record_to_the_bit(sqlite_engine, small, bank):
+def test_what_was_asked_follows_from_the_record_to_the_bit(sqlite_engine, small, later):
     """Every turn, read again from copies of the facts as they stood before it, whatever happened since."""
     with store.writing(sqlite_engine) as db:
-        scales.keep_up(db, bank, NOON)
+        scales.keep_up(db, small, later)
         seat = begin(db, FORM)
         question, now = to_the_interview(db, seat, small)
         asked = walked(db, question, small, now, on_all)
@@ -229,10 +230,10 @@ def test_the_first_proposals_after_a_turn_stand_and_late_ones_change_nothing(db,
     assert len(db.query(Proposal).all()) == 1
 
 
-def test_who_does_not_wait_has_the_bank_ask_and_a_reply_that_comes_later_is_too_late(engine, bank, small):
+def test_who_does_not_wait_has_the_bank_ask_and_a_reply_that_comes_later_is_too_late(engine, small, later):
     """On each database: a row is locked while it is settled what was proposed."""
     with store.writing(engine) as db:
-        scales.keep_up(db, bank, NOON)
+        scales.keep_up(db, small, later)
         question, now = to_the_interview(db, begin(db, FORM), small)
         ask_and_say(db, question, small, now)
         inquiry = proposing.inquiry(question, small.probes[KEY])
