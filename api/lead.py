@@ -13,14 +13,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api import views
+from api.auth import sign
 from api.deps import DB, House, Now, Number, Ours, page
-from api.forms import Form, page_of
+from api.forms import Form, page_of, text_of
 from api.recruiter import Staff, frame, shown_name
-from vetting import programs, staffing
+from vetting import further, programs, staffing
 from vetting.account import LEAST_HOURS
 from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
-from vetting.records import Applicant, Json, PlanRecord, Program, Wish
+from vetting.records import Applicant, Invitation, Json, PlanRecord, Program, Wish
 
 router = APIRouter()
 PAGE = 40
@@ -84,11 +85,13 @@ def heading(program: Program) -> dict[str, Any]:
 
 
 @router.get("/lead/{number}")
-def plan(request: Request, db: DB, ours: Ours, who: Staff, number: Number) -> Response:
-    return plan_page(request, db, ours, who, program_or_404(db, number))
+def plan(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
+    return plan_page(request, db, ours, now, who, program_or_404(db, number))
 
 
-def plan_page(request: Request, db: Session, ours: House, who: str, program: Program, trouble: str = "") -> Response:
+def plan_page(
+    request: Request, db: Session, ours: House, now: datetime, who: str, program: Program, trouble: str = ""
+) -> Response:
     record = programs.previous(program)
     experts = {str(person.id): person for person in programs.experts(db)}
     body: Json = record.body if record else {}
@@ -97,15 +100,13 @@ def plan_page(request: Request, db: Session, ours: House, who: str, program: Pro
     context = {
         **frame("lead", who, db, ours),
         "program": heading(program),
-        "plan": {"on": record.at, "gap": body["gap"], "changed": changed(program, experts),
+        "plan": {"id": record.id, "on": record.at, "gap": body["gap"], "changed": changed(program, experts),
                  "learns": learns(body)} if record else None,
         "queues": [queue_line(queue) for queue in body["queues"]] if record else
                   [{"id": queue.name, "name": queue.name} for queue in programs.queues_of(program)],
         "supply": [views.supply_row(row, ours.bank) for row in body.get("supply", [])],
         "people": rows[(at - 1) * PAGE : at * PAGE],
-        "vet_next": [
-            invitation(row, experts, ours) for row in body.get("vet_next", [])[:VET] if row["expert"] in experts
-        ],
+        **vetting_next(db, record, experts, ours, now),
         "weights": weights(body, ours),
         "conflict": [trouble] if trouble else body.get("closed", []) + kept_short(body, experts),
         "solve_action": f"/lead/{program.id}", "pager": views.pager(f"/lead/{program.id}", at, len(rows), PAGE),
@@ -191,12 +192,26 @@ def learns(body: Json) -> str:
     )
 
 
-def invitation(row: Json, experts: Mapping[str, Applicant], ours: House) -> dict[str, Any]:
-    person = experts[row["expert"]]
+def vetting_next(
+    db: Session, record: PlanRecord | None, experts: Mapping[str, Applicant], ours: House, now: datetime
+) -> dict[str, Any]:
+    """Whom to vet next, who of them is invited, and how far sittings follow the plan's prices."""
+    if record is None:
+        return {"vet_next": [], "uninvited": 0, "loop_said": ""}
+    sent = further.invited(db, record, now)
+    rows = [row for row in further.ranked(record.body) if row["expert"] in experts][:VET]
     return {
-        "name": shown_name(person), "url": dossier_url(person),
+        "vet_next": [invitation(row, experts[row["expert"]], sent.get(row["expert"]), ours) for row in rows],
+        "uninvited": sum(row["expert"] not in sent for row in rows), "loop_said": further.followed(db, record),
+    }  # fmt: skip
+
+
+def invitation(row: Json, person: Applicant, sent: Invitation | None, ours: House) -> dict[str, Any]:
+    return {
+        "id": row["expert"], "name": shown_name(person), "url": dossier_url(person),
         "skill": ", ".join(views.names(row["skills"], ours.bank)), "minutes": FEW_MINUTES * len(row["skills"]),
-        "gain": f"{row['gain']:,.0f}",
+        "gain": f"{row['gain']:,.0f}", "link": f"/i/{sign(ours.key, 'invitation', sent.id)}" if sent else "",
+        "begun": bool(sent and sent.sittings), "until": sent.expires if sent else None,
     }  # fmt: skip
 
 
@@ -246,8 +261,22 @@ def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Nu
                 set_wishes(db, program, kind, wished, shown, now)
             staffing.make_plan(db, program, now)
     except ValueError as wrong:
-        return plan_page(request, db, ours, who, program, str(wrong))
+        return plan_page(request, db, ours, now, who, program, str(wrong))
     return RedirectResponse(f"/lead/{number}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/lead/{number}/invite")
+def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
+    """Whom the plan would vet next gets a link to a few minutes of questions; one click for all who are ticked."""
+    program = program_or_404(db, number)
+    record = next((plan for plan in program.plans if str(plan.id) == text_of(form, "plan")), None)
+    if record is None:
+        return plan_page(request, db, ours, now, who, program, "This list is of no plan. Maybe reload the page.")
+    try:
+        further.invite(db, record, {str(one) for one in form.getlist("who")}, who, now)
+    except ValueError as wrong:
+        return plan_page(request, db, ours, now, who, program, str(wrong))
+    return RedirectResponse(f"/lead/{number}#vet-title", HTTPStatus.SEE_OTHER)
 
 
 def set_wishes(

@@ -14,7 +14,7 @@ import numpy as np
 from assignment.arrays import Floats, total_by
 from assignment.plan import Plan, hour_values
 from assignment.problem import Problem
-from assignment.projection import PRODUCE, ROLES
+from assignment.projection import PRODUCE, REVIEW, ROLES
 
 DUST = 1e-6  # a share of demand below which a queue counts as staffed
 
@@ -69,9 +69,10 @@ def needed_roles(problem: Problem) -> Floats:
 def holding_back(problem: Problem, plan: Plan) -> Floats:
     """(Q, 4) how the worth of one more unit splits over what it waits for: produce, review, second, budget.
 
-    On an arc in use  V ψ g = c + α g + k1 β1 s + k2 β2 s + μ c + U: the worth of an hour is what it pays to the
-    reviewers, the budget and the expert's own scarce hours. A role that nobody may take holds back everything. A row of
-    zeros: nothing shared is scarce, the unit is just not worth its pay.
+    On an arc in use  V ψ g = c + α g + k1 β1 s + k2 β2 s + μ c + π + U: the worth of an hour is what it pays to the
+    reviewers, the budget and the expert's own scarce hours; π, where only the makers themselves could review, is paid
+    for other reviewers. A role that nobody may take holds back everything. A row of zeros: nothing shared is scarce,
+    the unit is just not worth its pay.
     """
     queues, q, size = problem.queues, problem.queue, len(problem.queues)
     made = problem.role == PRODUCE
@@ -80,6 +81,9 @@ def holding_back(problem: Problem, plan: Plan) -> Floats:
     weight = np.where(made & idle, 1.0, at_work)  # where nobody works yet, all who may
     reviews = queues.review_share[q] * plan.prices.review[q] * problem.rate
     seconds = queues.second_share[q] * plan.prices.second[q] * problem.rate
+    others = np.maximum(plan.prices.pairing, 0.0)
+    reviewed = queues.review_share[q] > 0
+    reviews, seconds = reviews + np.where(reviewed, others, 0.0), seconds + np.where(reviewed, 0.0, others)
     paid = [plan.prices.hour.sum(axis=1)[problem.expert], reviews, seconds,
             plan.prices.budget[queues.purse[q]] * problem.cost]  # fmt: skip
     total = np.stack([total_by(q, weight * part, size) for part in paid], axis=1)
@@ -94,7 +98,8 @@ def holding_back(problem: Problem, plan: Plan) -> Floats:
 def newcomer_prices(problem: Problem, plan: Plan) -> Floats:
     """(Q, 3) what one hour of one more person, as quick and good as the median eligible one, brings at most.
 
-    Where nobody is eligible there is no such person, and the price is nan.
+    Where nobody is eligible there is no such person, and the price is nan; so it is of a reviewer where people may not
+    review themselves and nobody else is there: what a stranger would bring, no price of an arc says.
     """
     worth = hour_values(problem, plan.prices)
     prices = np.full((len(problem.queues), len(ROLES)), np.nan)
@@ -103,6 +108,8 @@ def newcomer_prices(problem: Problem, plan: Plan) -> Floats:
     edges = np.searchsorted(seats[order], np.arange(prices.size + 1))
     for seat in np.flatnonzero(np.diff(edges)):
         prices.flat[seat] = max(float(np.median(worth[order[edges[seat] : edges[seat + 1]]])), 0.0)
+    paired = np.unique(problem.queue[plan.prices.pairing > 0])
+    prices[paired, REVIEW:] = np.nan
     return prices
 
 

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from assignment.explain import choices, eligible_people, one_more_hour, shortages, skill_demand, unmet
 from assignment.plan import hour_values
-from assignment.problem import Queues, staff
+from assignment.problem import Problem, Queues, staff
 from assignment.projection import Asks, eligible, project
 from assignment.solve import solve
 from assignment.vet_next import by_person_and_skill, vet_next
@@ -124,3 +124,18 @@ def test_an_invitation_promises_at_least_what_solving_again_brings():
     again = staff(forecast, opened, problem.queues, hours=np.full(3, 10.0), pay=30.0)
 
     assert found.hours[first] * found.worth[first] >= solve(again).value - plan.value - 1e-6
+
+
+def test_a_queue_whose_only_reviewer_is_its_maker_is_short_of_reviewers():
+    """One person who may do both: the rule "nobody reviews their own work" holds back every unit."""
+    two = np.zeros(2)
+    problem = Problem(
+        Queues.of([100.0], [200.0]), np.array([[20.0]]), np.array([0, 0]), np.array([0, 0]), np.array([0, 1]),
+        np.array([1.3, 4.0]), np.array([1.2, 0.0]), np.array([40.0, 40.0]), np.ones(2), two, two,
+    )  # fmt: skip
+    plan = solve(problem)
+    (short,) = shortages(problem, plan)
+    assert plan.hours.tolist() == [0, 0]
+    assert (short.held_back_by, short.missing) == ("review", 100)
+    assert np.isnan(short.prices[1])  # no price of the plan says what a stranger would bring
+    assert skill_demand(problem, plan, np.array([[1.0, 0.0]]), np.full((1, 2), np.nan)).tolist() == [1, 0]
