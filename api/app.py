@@ -14,7 +14,20 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from api import applicant, conversation, desk, experience, lead, quality, recruiter, result, running, scoping, worker
+from api import (
+    applicant,
+    conversation,
+    desk,
+    experience,
+    lead,
+    quality,
+    recruiter,
+    result,
+    running,
+    scoping,
+    weights,
+    worker,
+)
 from api.auth import from_own_pages
 from api.deps import DB, HERE, House, now, page, templates
 from item_bank.load import load
@@ -49,7 +62,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Assay", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.house = House(settings, engine, bank, load(shelf="practice"), templates(), np.random.default_rng())
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for door in (applicant, experience, conversation, result, worker, recruiter, desk, scoping, running, quality, lead):
+    for door in (
+        applicant,
+        experience,
+        conversation,
+        result,
+        worker,
+        recruiter,
+        desk,
+        scoping,
+        running,
+        quality,
+        weights,
+        lead,
+    ):
         app.include_router(door.router)
     app.add_api_route("/", lambda: RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER), include_in_schema=False)
     app.add_api_route("/health", health, include_in_schema=False)

@@ -180,11 +180,23 @@ def read(
     except ValidationError as wrong:
         errors += [(field_of(error["loc"], said), words(error["loc"], error["msg"])) for error in wrong.errors()]
     if asked is not None:
+        asked = as_learnt(asked, program)
         errors += [*late(asked, now), *strange(asked, ours)]
         taken_name = select(Program.id).where(Program.name == asked.name)
         if program is None and db.scalar(taken_name) is not None:
             errors.append(("name", f"There is a program {asked.name!r} already. Maybe change that one, or add a word."))
     return (None, errors) if errors else (asked, [])
+
+
+def as_learnt(asked: ProgramForm, program: Program | None) -> ProgramForm:
+    """Weights that were learnt and not touched stay learnt: what was stated stays beside them."""
+    held = {queue.name: queue for queue in programs.queues_of(program)} if program else {}
+    kept = [
+        queue.model_copy(update={"stated": held[queue.name].stated})
+        if queue.name in held and queue.skills == held[queue.name].skills else queue
+        for queue in asked.queues
+    ]  # fmt: skip
+    return asked.model_copy(update={"queues": kept})
 
 
 def queue_body(said: Json) -> Json:

@@ -139,6 +139,13 @@ def gather(
     return together(parts)
 
 
+def gather_around(person: Applicant, scale: Scale, now: datetime, done: Sequence[learning.Work]) -> Evidence:
+    """What vetting knows of a person, and these of their works."""
+    parts = vetted(person.sittings, judged(person.sittings, scale), person.certificates, scale, now)
+    before = solve(scale.population, together(parts)).mean
+    return together([*parts, learning.as_evidence(done, scale.skills, scale.reviewers, before)])
+
+
 def vetted(
     sittings: Iterable[Sitting], verdicts: list[Verdict], certificates: Iterable[Certificate], scale: Scale,
     now: datetime, until: datetime | None = None,

@@ -63,14 +63,15 @@ def works(seen: Iterable[Outcome | Look]) -> list[Work]:
     latest = {outcome.submission_id: outcome for outcome in seen if isinstance(outcome, Outcome)}
     counts: dict[tuple[int, str, str], dict[tuple[str, ...], list[int]]] = {}
     gold: dict[tuple[int, str, str], dict[float, list[int]]] = {}
-    forms: dict[tuple[int, str], QueueForm] = {}
+    last: dict[tuple[int, str], Submission] = {}
     for outcome in filter(counts_as_evidence, latest.values()):
         unit = outcome.submission.unit
-        forms[unit.program_id, unit.queue] = QueueForm.model_validate(outcome.submission.wording.body)
+        last[unit.program_id, unit.queue] = outcome.submission
         content, judges = level_of(outcome)
         for sort, level in (("content", content), ("style", outcome.style)):
             told = counts.setdefault((unit.program_id, unit.queue, sort), {})
             told.setdefault(judges, [0, 0, 0])[level] += 1
+    forms = {seat: leaning_on(submission) for seat, submission in last.items()}
     for look in known(one for one in seen if isinstance(one, Look)):
         forms.setdefault((look.program, look.queue.name), look.queue)
         seen_of = gold.setdefault((look.program, look.queue.name, "content"), {})
@@ -82,6 +83,14 @@ def works(seen: Iterable[Outcome | Look]) -> list[Work]:
         for seat in dict.fromkeys([*counts, *gold])
         if (form := forms[seat[:2]]) and (skills := skills_of(form, seat[2]))
     ]  # fmt: skip
+
+
+def leaning_on(submission: Submission) -> QueueForm:
+    """The queue as it was worded when the work was done, with the weights its skills have by now."""
+    then = QueueForm.model_validate(submission.wording.body)
+    named = [queue for queue in submission.unit.program.queues if queue.name == then.name and "skills" in queue.body]
+    now = named[-1].body["skills"] if named else {}
+    return then.model_copy(update={"skills": now}) if set(now) == set(then.skills) else then
 
 
 def three(tally: Sequence[int]) -> tuple[int, int, int]:

@@ -42,6 +42,7 @@ class QueueForm(Message):
     name: Annotated[str, Field(min_length=2, max_length=80)]
     kind: Kind = "other"
     skills: Annotated[dict[str, Worth], Field(min_length=1)]  # weights of what the work leans on
+    stated: dict[str, Worth] = Field(default_factory=dict)  # weights as first said, where learnt ones took their place
     bars: dict[str, Level] = Field(default_factory=dict)  # P(skill >= bar) >= 0.9 to be let in
     difficulty: Level = 0.0
     units: Annotated[float, Field(gt=0, le=1e6)]

@@ -88,6 +88,42 @@ def tell_feasible(db: Session, program: Program, now: datetime, *, as_json: bool
             notes.print(f"{queue['name']}: {queue['way_out']}", style="yellow", markup=False)
 
 
+@programs.command("weights")
+def weights(
+    program: Annotated[str, typer.Argument(help="Name of the program.")],
+    accept: Annotated[str, typer.Option(help="Queue whose learnt weights are used from now on.")] = "",
+    take_back: Annotated[str, typer.Option(help="Queue whose stated weights hold again.")] = "",
+    who: Annotated[str, typer.Option(help="Who decides.")] = "assay program weights",
+    database: Database = DATABASE,
+    as_json: Json = False,
+) -> None:
+    """What the work of each queue leans on: stated weights, and those that outcomes speak for."""
+    from vetting import programs, reweighting, scale, store
+
+    engine, _ = opened(database, existing=True)
+    now = datetime.now(UTC)
+    with store.writing(engine) as db:
+        named, published = program_named(db, program), scale.of(scale.latest(db))
+        if take_back:
+            reweighting.take_back(db, named, take_back, who, now)
+        if accept:
+            queue = reweighting.form_of(named, accept)
+            reweighting.accept(db, named, reweighting.learnt(db, named, queue, published, now), who, now)
+        found = [reweighting.learnt(db, named, queue, published, now) for queue in programs.queues_of(named)]
+    if as_json:
+        print_json({"queues": [one.as_json() for one in found]})
+        return
+    table = Table("Queue", "Skill", "Stated", "Learnt", "Holds now", box=None)
+    for one in found:
+        for row in one.weights:
+            learnt = f"{row.learnt:.2f} ± {row.sd:.2f}"
+            table.add_row(escape(one.queue), escape(row.skill), f"{row.stated:.2f}", learnt, f"{row.used:.2f}")
+    out.print(table)
+    for one in found:
+        if one.lacking:
+            notes.print(f"{one.queue}: {one.lacking}", markup=False)
+
+
 @hours.command("set")
 def set_hours(
     person: Annotated[str, typer.Argument(help="Number or name of an applicant.")],

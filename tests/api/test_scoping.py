@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from sqlalchemy import func, select
 
 from tests.api.front import text
-from vetting import programs, store
+from vetting import programs, reweighting, store
 from vetting.records import Program, Queue
 from vetting.scope import ProgramForm
 
@@ -92,3 +94,29 @@ def test_a_word_in_place_of_a_number_is_told_once_and_plainly(staff):
     page = text(staff.post("/lead/programs/new", data=ASKED | {"q0-units": "a lot"}).text)
     assert "Queue 1, units: this must be a valid number. Maybe it was mistyped." in page
     assert "unable to parse" not in page
+
+
+def test_learnt_weights_stand_beside_stated_ones_and_survive_a_change_of_something_else(front, staff):
+    path = staff.post("/lead/programs/new", data=ASKED | {"name": "Weighed"}).headers["location"]
+    base = path.removesuffix("/queues")
+    page = staff.get(f"{base}/weights")
+    assert "Weights learnt from the work" in staff.get(path).text
+    assert "there is nothing to weigh" in page.text
+    assert [queue["taken"] for queue in staff.get(f"{base}/weights.json").json()["queues"]] == [False, False]
+    refused = staff.post(f"{base}/weights", data={"queue": "Proofs", "act": "accept"})
+    assert refused.status_code == 422
+    assert "Maybe wait" in refused.text
+    assert staff.post(f"{base}/weights", data={"queue": "Nobody's", "act": "take back"}).status_code == 422
+    with store.writing(front.house.engine) as db:
+        program = db.scalars(select(Program).where(Program.name == "Weighed")).one()
+        (proofs, *_) = programs.queues_of(program)
+        learnt = proofs.model_copy(update={"skills": {"math.proof": 0.6123}, "stated": proofs.skills})
+        reweighting.reword(db, program, learnt, "took learnt weights", "test", datetime.now(UTC))
+    assert "Take them back" in staff.get(f"{base}/weights").text
+    change = {k: v for k, v in ASKED.items() if k != "name"} | {"q0-units": "90"}
+    assert staff.post(f"{base}/edit", data=change | {"q0-weight-0": "0.6123"}).status_code == 303
+    assert scope(front, "Weighed").queues[0].stated == {"math.proof": 1}
+    assert staff.post(f"{base}/weights", data={"queue": "Proofs", "act": "take back"}).status_code == 303
+    assert scope(front, "Weighed").queues[0].skills == {"math.proof": 1}
+    assert staff.post(f"{base}/edit", data=change | {"q0-weight-0": "0.5"}).status_code == 303
+    assert scope(front, "Weighed").queues[0].stated == {}
