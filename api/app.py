@@ -23,6 +23,7 @@ from api import (
     quality,
     recruiter,
     result,
+    rounds,
     running,
     scoping,
     weights,
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         running,
         quality,
         weights,
+        rounds,
         lead,
     ):
         app.include_router(door.router)

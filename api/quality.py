@@ -1,4 +1,4 @@
-"""The lead's door to how well judges judge: gold units, hidden repeats."""
+"""The lead's door to how well judges judge: gold units, hidden repeats, calibration rounds, fresh labels."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from starlette.datastructures import FormData, UploadFile
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
-from api.recruiter import Staff, frame
+from api.recruiter import Staff, frame, shown_name
 from api.running import queue_named
-from vetting import gate, gold, programs, repeats, work
+from vetting import gate, gold, programs, recalls, repeats, rounds, work
 from vetting.messages import faults
 from vetting.records import Json, Program
+from vetting.round_records import Round
 from vetting.scope import QueueForm
 from vetting.work_records import Unit
 
 router = APIRouter()
-TYPED = ("queue", "unit", "content", "text", "verdict", "because", "people", "rows", "wrong_steps")
+TYPED = ("queue", "unit", "content", "text", "verdict", "because", "people", "rows", "wrong_steps",
+         "units", "note", "source", "of", "person", "way", "below", "numbers", "most", "reason")  # fmt: skip
+SHOWN = 20
 
 
 @router.get("/lead/{number}/quality")
@@ -43,6 +46,8 @@ def quality_page(
         "program": heading(program),
         "action": f"/lead/{program.id}/quality",
         "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
+        "people": [(person.id, shown_name(person)) for person in programs.experts(db)],
+        "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
     }  # fmt: skip
     return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
@@ -53,7 +58,16 @@ def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -
         "gold_share": queue.gold, "gold_people": queue.gold_people, "gold": gold.results(db, program, queue.name, now),
         "repeat_share": queue.repeats, "repeat_after": queue.repeat_after,
         "repeats": repeats.self_agreement(db, program, queue),
+        "rounds": [round_view(db, one, queue) for one in reversed(rounds.rounds(db, program, queue.name))],
+        "recalls": recalls.account(db, program, queue.name)[:SHOWN],
     }  # fmt: skip
+
+
+def round_view(db: Session, one: Round, queue: QueueForm) -> dict[str, Any]:
+    seen = rounds.account(db, one, queue)
+    return {name: seen[name] for name in ("id", "at", "note", "units", "people", "shown", "agreement", "of")} | {
+        "change": rounds.change(db, one, queue)
+    }
 
 
 # -- what a lead does --------------------------------------------------------------------------------
@@ -63,7 +77,7 @@ def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -
 def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
     program = program_or_404(db, number)
     try:
-        doing = {"gold": mark_one, "file": mark_many, "withdraw": withdraw}.get(text_of(form, "act"), nothing)
+        doing = DOING.get(text_of(form, "act"), nothing)
         doing(db, program, form, who, now)
     except work.FormError as wrong:
         said = {name: text_of(form, name) for name in TYPED}
@@ -120,3 +134,46 @@ def withdraw(db: Session, program: Program, form: FormData, who: str, now: datet
     if unit is None:
         raise work.FormError("unit", "There is no such unit in this queue. Maybe reload the page.")
     gold.withdraw(db, unit, text_of(form, "reason"), who, now, wrong=text_of(form, "how") == "wrong")
+
+
+def whole(form: FormData, field: str, usual: int) -> int:
+    """A whole number from a field; the usual one where it is empty."""
+    text = text_of(form, field)
+    number = number_of(text) if text else usual
+    if number is None:
+        raise work.FormError(field, f"{text!r} is no whole number.")
+    return number
+
+
+def begin(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
+    """A calibration round, or a retest of an earlier one."""
+    queue = queue_named(program, form)
+    of = db.get(Round, whole(form, "of", 0)) if text_of(form, "of") else None
+    if of is not None and (of.program_id, of.queue) != (program.id, queue.name):
+        raise work.FormError("of", "That round is of another queue. Maybe reload the page.")
+    people = [number for one in form.getlist("person") if isinstance(one, str) and (number := number_of(one))]
+    rounds.start(
+        db, program, queue, people=people, units=whole(form, "units", 10), source=text_of(form, "source") or "settled",
+        note=text_of(form, "note")[:400], by=who, now=now, of=of,
+    )  # fmt: skip
+
+
+def send(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
+    """Units to people who never saw them."""
+    queue = queue_named(program, form)
+    try:
+        below = float(text_of(form, "below") or 0.9)
+        numbers = [int(one) for one in text_of(form, "numbers").replace(",", " ").split()]
+    except ValueError as wrong:
+        raise work.FormError("numbers", "Write numbers, separated by commas.") from wrong
+    units = recalls.choose(
+        db, program, queue, now, way=text_of(form, "way"), below=below,
+        reviewer=number_of(text_of(form, "reviewer")), numbers=numbers,
+    )  # fmt: skip
+    recalls.send(
+        db, units, people=whole(form, "people", 1), because=text_of(form, "reason"), by=who, now=now,
+        most=whole(form, "most", 50),
+    )  # fmt: skip
+
+
+DOING = {"gold": mark_one, "file": mark_many, "withdraw": withdraw, "round": begin, "again": send}

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
@@ -18,8 +18,9 @@ from api.auth import sign, unsign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, number_of, said_of, text_of
 from api.links import not_ours
-from vetting import checks, looks, offering, programs, progress, suspicion, work
+from vetting import checks, looks, offering, programs, progress, recalls, rounds, suspicion, work
 from vetting.records import Applicant, Erasure
+from vetting.round_records import Round
 from vetting.scope import QueueForm
 from vetting.work_records import Look, Offer, Resolution, Review, Submission, Suspicion, Unit
 
@@ -32,6 +33,8 @@ RULES = {
     "plan": "It is what your planned hours are furthest behind on.",
     "price": "Nothing that was planned for you waits; of the rest this is worth most.",
     "spare": "Nothing that was planned for you waits; this does.",
+    "round": "A calibration round: everybody named judges the same units blind, and then all is talked over.",
+    "again": "A second opinion is wanted from somebody who never saw this unit.",
 }
 SHOWN = 10  # submissions of one's own
 LONGEST_AWAY = 4 * 3600.0  # seconds counted for one piece of work
@@ -88,6 +91,7 @@ def desk_page(
     context = {
         "subject": "Your work", "who": mine.name, "action": f"/w/{token}", "said": said, "errors": list(errors),
         "offer": offer_view(offer, now) if offer else None, "mine": own(db, mine, now),
+        "rounds": own_rounds(db, mine, token),
         "request_id": uuid4().hex, "organisation": ours.settings.organisation,
     }  # fmt: skip
     return page(request, "worker/desk.html", context, status)
@@ -99,6 +103,18 @@ def own(db: Session, person: Applicant, now: datetime) -> list[dict[str, Any]]:
     views = [own_view(one, now) for one in db.scalars(made.order_by(Submission.id.desc()).limit(SHOWN))]
     views += [look_view(look) for look in looks.of_person(person.looks)[:SHOWN]]
     return sorted(views, key=lambda view: view["at"], reverse=True)[:SHOWN]
+
+
+def own_rounds(db: Session, person: Applicant, token: str) -> list[dict[str, Any]]:
+    """Calibration rounds this person is or was in, newest first; one that is shown leads to what was said."""
+    mine = [one for one in db.scalars(select(Round).order_by(Round.id.desc())) if person.id in one.people][:SHOWN]
+    done = select(func.count(Look.id)).join(Offer).where(Offer.task == "round", Look.applicant_id == person.id)
+    return [
+        {"queue": one.queue, "at": one.at, "units": len(one.units),
+         "judged": db.scalar(done.where(Offer.unit_id.in_(one.units))),
+         "url": f"/w/{token}/rounds/{one.id}" if rounds.shown(db, one) else ""}
+        for one in mine
+    ]  # fmt: skip
 
 
 # -- what is shown -----------------------------------------------------------------------------------
@@ -292,6 +308,8 @@ def made_or_judged(db: Session, offer: Offer, form: FormData, now: datetime) -> 
         work.resolve(db, offer, edge_case=text_of(form, "edge_case"), **said, **common)
         return
     given = (looks.keep if offer.task in looks.KINDS else work.review)(db, offer, **said, **common)
+    if offer.task == "again":
+        recalls.settle(db, offer, now)
     made = looks.submission_of(offer) if isinstance(given, Look) else given.submission
     if made is not None and (kind := text_of(form, "suspicion_kind")):
         suspicion.suspect(db, made, kind, text_of(form, "suspicion_because"), f"expert {offer.applicant_id}", now)

@@ -66,6 +66,7 @@ def resolution_of(submission: Submission) -> Dispute | None:
 def all_judgements(submission: Submission) -> list[tuple[int, str]]:
     """Everybody's verdict, the third person's last; disagreement is kept, never collapsed."""
     told = gate.judgements(submission)
+    told += [(one.offer.applicant_id, one.verdict) for one in submission.reviews if one.offer.task == "again"]
     third = resolution_of(submission)
     if third is None or third.resolution is None or third.resolution.verdict == work.AMBIGUOUS:
         return told

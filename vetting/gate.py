@@ -74,9 +74,14 @@ def pilot_units(db: Session, program: Program, queue: str) -> Sequence[Unit]:
 
 
 def judgements(submission: Submission) -> list[tuple[int, str]]:
-    """(person, category) of everybody who judged this: reviewers, and the maker where the unit is a judgement."""
+    """(person, category) of everybody who judged this: reviewers, and the maker where the unit is a judgement.
+
+    Not fresh people's: units are sent to them because they are doubtful, which would tell of agreement too badly.
+    """
     own = [(submission.offer.applicant_id, submission.label)] if submission.label else []
-    return own + [(review.offer.applicant_id, review.verdict) for review in submission.reviews]
+    return own + [
+        (review.offer.applicant_id, review.verdict) for review in submission.reviews if review.offer.task != "again"
+    ]
 
 
 def labels_of(told: Iterable[list[tuple[int, str]]], categories: Sequence[str]) -> Labels:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vetting import known, work
+from vetting import known, rounds, work
 from vetting.programs import wordings
 from vetting.records import Json
 from vetting.scope import QueueForm
@@ -80,6 +80,8 @@ def keep(
     if (again := db.scalars(select(Look).where(Look.request_id == request_id)).first()) is not None:
         return again
     work.working(offer, KINDS, now)
+    if rounds.over(db, offer):
+        raise work.TakenError("This round was closed; what others said is shown already. Maybe look at it below.")
     queue = QueueForm.model_validate(wordings(offer.unit.program)[offer.unit.queue].body)
     making = face(offer) == "produce"
     if making and verdict not in queue.labels:

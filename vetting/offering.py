@@ -25,7 +25,7 @@ from assignment.plan import Plan, Prices
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.routing import offers as routed
-from vetting import evidence, gate, hidden, looks, programs, work
+from vetting import evidence, gate, hidden, looks, programs, recalls, rounds, work
 from vetting import scale as scales
 from vetting.learning import Lessons, lessons
 from vetting.records import Applicant, Json, PlanRecord, Program
@@ -81,7 +81,7 @@ def offered(db: Session, piece: Piece) -> Offer | None:
 def current(db: Session, person: Applicant, now: datetime) -> Offer | None:
     """The offer this expert has not answered, or the work they have taken and not done."""
     recent = db.scalars(select(Offer).where(Offer.applicant_id == person.id).order_by(Offer.id.desc()).limit(5))
-    return next((offer for offer in recent if work.alive(offer, now)), None)
+    return next((offer for offer in recent if work.alive(offer, now) and not rounds.over(db, offer)), None)
 
 
 def desks(db: Session, person: Applicant, now: datetime, within: Program | None = None) -> Iterator[Desk]:
@@ -152,12 +152,34 @@ class Piece:
 
 def pieces(db: Session, desk: Desk) -> Iterator[Piece]:
     """Everything that is worth asking for, in no order."""
+    yield from asked_for(db, desk)
     for q, queue in enumerate(desk.setting.queues):
         if desk.phases[queue.name] != "stopped":
             mend, third = partial(returned, db, desk, queue), partial(disputed, db, desk, queue)
             yield Piece((0, 0.0, q), desk, queue, "produce", mend, said(desk, q, PRODUCE, "rework"))
             yield Piece((1, 0.0, q), desk, queue, "resolve", third, said(desk, q, REVIEW, "dispute"))
     yield from planned(db, desk)
+
+
+def asked_for(db: Session, desk: Desk) -> Iterator[Piece]:
+    """What a lead asked of this very person, or of anybody fresh: calibration rounds, and units sent out again."""
+    queues = {queue.name: (q, queue) for q, queue in enumerate(desk.setting.queues)}
+    for _, unit in rounds.due(db, desk.program, desk.person):
+        if unit.queue in queues:
+            yield looking(desk, *queues[unit.queue], unit, "round")
+    for _, unit in recalls.due(db, desk.program, desk.person, desk.now):
+        q, queue = queues.get(unit.queue, (-1, None))
+        arcs = desk.setting.problem
+        judges = queue is not None and bool(((arcs.queue == q) & (queue.judging | (arcs.role == REVIEW))).any())
+        if queue is not None and judges and independent(unit, queue, "again", desk):
+            yield looking(desk, q, queue, unit, "again")
+
+
+def looking(desk: Desk, q: int, queue: QueueForm, unit: Unit, task: str) -> Piece:
+    """A piece of judging that stands beside the plan."""
+    face = "produce" if queue.judging and task == "round" else "review"
+    why = said(desk, q, PRODUCE if face == "produce" else REVIEW, task) | {"face": face}
+    return Piece((1, 1.0, unit.number), desk, queue, task, lambda: unit, why)
 
 
 def planned(db: Session, desk: Desk) -> Iterator[Piece]:

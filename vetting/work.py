@@ -241,7 +241,7 @@ def review(
     """Keep an independent verdict; the unit is settled, or disputed, when it was the last one needed."""
     if (again := db.scalars(select(Review).where(Review.request_id == request_id)).first()) is not None:
         return again
-    working(offer, ("review", "second"), now)
+    working(offer, ("review", "second", "again"), now)
     submission = offer.unit.submissions[-1]
     sound(wording_of(submission), verdict, errors, because, wrong_steps=wrong_steps)
     said = Review(

@@ -13,10 +13,10 @@ from api.auth import sign
 from tests.api.front import SECRET, Seen, running, text
 from tests.api.test_running import count, fill, take
 from tests.vetting.story import expert
-from vetting import offering, programs, staffing, store
+from vetting import offering, programs, staffing, store, work
 from vetting.records import Applicant, Program
 from vetting.scope import ProgramForm
-from vetting.work_records import Gold, Look, Offer, QueueDecision, Release, Unit
+from vetting.work_records import Gold, Look, Offer, QueueDecision, Release, Reply, Submission, Unit
 
 MATHS = ["math.algebra", "math.proof"]
 QUEUES = [
@@ -178,3 +178,84 @@ def test_every_link_and_label_of_the_page_of_quality_holds(front, staff):
     assert 'href="/lead/1/quality"' in staff.get("/lead/1/run").text
     with store.reading(front.house.engine) as db:
         assert db.scalars(select(Program.name)).one() == "A program"
+
+
+def accept_some(front, count=6):
+    """Units that Bea judged and nobody has to review, as if the queue had come that far."""
+    now = datetime.now(UTC)
+    with store.writing(front.house.engine) as db:
+        program = db.scalars(select(Program)).one()
+        bea = db.scalars(select(Applicant).where(Applicant.name == "Bea")).one()
+        units = db.scalars(select(Unit).order_by(Unit.id).limit(count)).all()
+        for unit in units:
+            offer = Offer(at=now, unit=unit, applicant=bea, task="produce", why={})
+            db.add_all([offer, Reply(at=now, offer=offer, taken=True)])
+            made = Submission(
+                at=now, unit=unit, offer=offer, wording=programs.wordings(program)["Checks"], text="So.", label="valid",
+                request_id=f"by hand {unit.id}", seconds=60.0,
+            )  # fmt: skip
+            db.add(made)
+            db.flush()
+            work.keep_outcome(db, made, "accepted", [], "unreviewed", now)
+
+
+def test_a_round_over_the_doors_is_blind_shown_and_talked_over(visitor, links, staff):
+    mark(staff)
+    begin = {"act": "round", "queue": "Checks", "person": ["1", "2"], "units": "2", "source": "gold", "note": "Primes"}
+    assert staff.post("/lead/1/quality", data=begin | {"units": "40"}).status_code == 422
+    assert staff.post("/lead/1/quality", data=begin).status_code == 303
+    page = staff.get("/lead/1/rounds/1")
+    assert "Everything is shown once" in page.text
+    assert visitor.get(f"{links[0]}/rounds/1").status_code == 404  # still open
+    for link, label in ((links[0], "valid"), (links[1], "invalid")):
+        for _ in range(2):
+            assert "A calibration round: everybody named" in visitor.get(link).text
+            judge(visitor, link, label)
+        assert "2 of 2 judged" in visitor.get(link).text
+    seen = visitor.get(f"{links[0]}/rounds/1")
+    assert seen.status_code == 200
+    assert "You: valid" in text(seen.text)
+    assert "Person 2: invalid" in text(seen.text)
+    assert "Bea" not in seen.text
+    assert "Known to be right: valid" in text(seen.text)
+    (first, _) = re.findall(r'name="unit" value="(\d+)"', seen.text)
+    said = {"act": "remark", "unit": first, "words": "1 is <b>no</b> prime."}
+    assert visitor.post(f"{links[0]}/rounds/1", data=said).status_code == 303
+    assert visitor.post(f"{links[0]}/rounds/1", data=said | {"words": ""}).status_code == 422
+    assert visitor.post(f"{links[0]}/rounds/1", data=said | {"unit": "x"}).status_code == 422
+    assert staff.post("/lead/1/rounds/1", data=said | {"words": "Agreed."}).status_code == 303
+    page = staff.get("/lead/1/rounds/1")
+    assert "Ada : 1 is <b>no</b> prime." in text(page.text)
+    assert "the lead : Agreed." in text(page.text)
+    assert "<b>no</b>" not in page.text
+    assert "retest of round 1" in again_of(staff)
+
+
+def again_of(staff):
+    """A retest, begun; the page of quality."""
+    said = {"act": "round", "queue": "Checks", "units": "2", "source": "gold", "of": "1"}
+    assert staff.post("/lead/1/quality", data=said).status_code == 303
+    assert staff.post("/lead/1/rounds/2", data={"act": "close"}).status_code == 303
+    assert staff.get("/lead/1/rounds/2").status_code == 200
+    assert staff.get("/lead/1/rounds/9").status_code == 404
+    return text(staff.get("/lead/1/quality").text)
+
+
+def test_units_are_sent_to_fresh_people_over_the_doors(front, visitor, links, staff):
+    accept_some(front)
+    send = {"act": "again", "queue": "Checks", "way": "numbers", "numbers": "1, 2", "reason": "It was long ago."}
+    for wrong in ({"reason": ""}, {"numbers": "1 and 2"}, {"numbers": "29"}, {"people": "many"}, {"people": "9"},
+                  {"way": "luck"}):  # fmt: skip
+        assert staff.post("/lead/1/quality", data=send | wrong).status_code == 422, wrong
+    assert staff.post("/lead/1/quality", data=send).status_code == 303
+    assert "Unit 2: no label yet, 1 wanted (It was long ago.)" in text(staff.get("/lead/1/quality").text)
+    page = take(visitor, links[0])
+    assert "review a unit" in page.text
+    assert "So." not in text(page.text)
+    form = fill(page) | {"act": "send", "verdict": "invalid", "because": "9 is 3 * 3."}
+    assert visitor.post(links[0], data=form).status_code == 303
+    told = text(staff.get("/lead/1/quality").text)
+    assert "Unit 1: invalid (It was long ago.)" in told
+    rows = [json.loads(line) for line in staff.get("/lead/1/units.jsonl?all=yes").text.splitlines()]
+    (row,) = [one for one in rows if one["unit"] == 1]
+    assert (row["state"], row["distribution"]) == ("disputed", {"valid": 1, "invalid": 1})

@@ -7,7 +7,7 @@ from itertools import count
 
 from tests.conftest import NOON
 from tests.vetting.story import expert
-from vetting import looks, offering, programs, staffing, work
+from vetting import looks, offering, programs, recalls, staffing, work
 from vetting.scope import ProgramForm
 
 MATHS = ("math.algebra", "math.proof", "math.combinatorics", "math.analysis", "math.number_theory")
@@ -56,7 +56,10 @@ def do(db, offer, now, *, verdict=None, text="Step 1. 2 + 2 = 4", label=None, **
         return work.submit(db, offer, text=text, label=own, attested=True, **common)
     if offer.task == "resolve":
         return work.resolve(db, offer, verdict=said, because="third look", **others, **common)
-    return work.review(db, offer, verdict=said, because="looked at it", **others, **common)
+    given = work.review(db, offer, verdict=said, because="looked at it", **others, **common)
+    if offer.task == "again":
+        recalls.settle(db, offer, now)
+    return given
 
 
 def bustle(db, people, now, *, rounds=400, judge=None, step=timedelta(minutes=10)):
