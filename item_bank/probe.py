@@ -52,6 +52,7 @@ class FollowUp(Strict):
     criterion: Slug
     apart: tuple[Annotated[int, Field(ge=0, le=3)], Annotated[int, Field(ge=1, le=4)]]
     needs: tuple[Slug, ...] = ()  # facts that must have been told before
+    after: tuple[Slug, ...] = ()  # follow-ups that must have been put before
 
 
 class Fact(Strict):
@@ -128,6 +129,7 @@ def faults(probe: Probe) -> Iterator[tuple[Place, str]]:
     facts = {fact.id for fact in probe.facts}
     for number, follow_up in enumerate(probe.follow_ups):
         yield from follow_up_faults(("follow_ups", number), follow_up, levels, facts)
+    yield from order_faults(probe)
     asked = {follow_up.criterion for follow_up in probe.follow_ups}
     for number, criterion in enumerate(probe.criteria):
         if criterion.id not in asked:
@@ -163,6 +165,23 @@ def follow_up_faults(
     for fact in follow_up.needs:
         if fact not in facts:
             yield (*place, "needs"), f"{who}: there is no fact {fact!r}{listed(facts)}"
+
+
+def order_faults(probe: Probe) -> Iterator[tuple[Place, str]]:
+    """Follow-ups that wait for one that is not there, or for one another."""
+    waits = {one.id: set(one.after) for one in probe.follow_ups}
+    for number, one in enumerate(probe.follow_ups):
+        place = ("follow_ups", number, "after")
+        for other in one.after:
+            if other not in waits:
+                yield place, f"follow-up {one.id!r}: there is no follow-up {other!r}{listed(waits)}"
+    free: set[str] = set()
+    while fresh := {key for key, before in waits.items() if before & set(waits) <= free} - free:
+        free |= fresh
+    for number, one in enumerate(probe.follow_ups):
+        if one.id not in free:
+            said = f"follow-up {one.id!r}: can never be put, as what stands in its 'after' waits for it."
+            yield ("follow_ups", number, "after"), f"{said} Maybe take one of them out."
 
 
 def listed(known: Iterable[str]) -> str:

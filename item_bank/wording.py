@@ -3,7 +3,8 @@
 Faults keep a bank from loading (`probe.faults`); remarks are judgements by rule and only stop `assay bank check`:
 
 - the opening or a follow-up says in a row RUN words of the best anchor or of the explanation, or names the rubric;
-- the opening tells a staged fact;
+- the opening tells a staged fact, or a follow-up assumes one that it does not name in `needs`;
+- an English follow-up points back to a question or an answer, but waits for nothing in `after` or `needs`;
 - the wording seems to be in another language than the probe says.
 """
 
@@ -22,6 +23,26 @@ RUBRIC = {
     "es": {"rúbrica", "criterio", "criterios", "calificador"},
     "vi": {"tiêu chí", "thang điểm", "giám khảo"},
 }
+# English: what only an answer brings into being, unless the opening speaks of it or its form asks for it
+WHAT_ANSWERS_MAKE = (
+    "advice argument check checks comparison counts division example explanation explanations fault figure figures fix "
+    "ground limit number numbers picture point proposal question questions repair result rule sum test version way"
+)
+THINGS = set(WHAT_ANSWERS_MAKE.split())
+ASKED_FOR = {
+    "fermi": {"figure", "figures", "number", "numbers", "result", "way"},
+    "case": {"advice"},
+    "design": {"rule", "way"},
+    "debugging": {"explanation", "fault"},
+    "proof": {"result", "way"},
+    "vignette": {"advice"},
+    "language": set[str](),
+}
+POINTS_AT = re.compile(r"\b(?:that|this|these|those|such an?|the same|your|the repaired|the new)\s+([a-z]+)\b")
+POINTS_BACK = re.compile(
+    r"^and\b|^by how much,|\bfrom there\b|\bwhat else\b|\b(?:half|some|all) of (?:that|it|them)\b|"
+    r"\btest that\b|\bdoes this take\b|\bwould that\b|\bof both\b"
+)
 # frequent words that none of the other three languages shares
 FREQUENT = {
     key: said.split()
@@ -38,6 +59,9 @@ def remarks(probe: Probe) -> Iterator[str]:
     """Everything about one probe's wording that needs another look."""
     yield from leaks(probe)
     yield from told_facts(probe)
+    yield from assumed_facts(probe)
+    if probe.language == "en":
+        yield from points_back(probe)
     if (seems := language(shown(probe))) not in {None, probe.language} and probe.language in FREQUENT:
         yield f"{probe.id}: language: says {probe.language!r}, but reads like {seems!r}. Maybe correct one of the two."
 
@@ -57,6 +81,31 @@ def told_facts(probe: Probe) -> Iterator[str]:
     for fact in probe.facts:
         if run := common_run(probe.opening, fact.says):
             yield f"{probe.id}: opening: {run!r} tells the fact {fact.id!r} before anybody asks. Maybe drop one."
+
+
+def assumed_facts(probe: Probe) -> Iterator[str]:
+    """Numbers of a staged fact in a question that does not wait for it."""
+    for number, one in enumerate(probe.follow_ups):
+        for fact in probe.facts:
+            if fact.id not in one.needs and (numbers(one.asks) & numbers(fact.says)) - numbers(probe.opening):
+                yield f"{probe.id}: follow_ups.{number}.asks: assumes the fact {fact.id!r}. Maybe name it in needs."
+
+
+def points_back(probe: Probe) -> Iterator[str]:
+    """Questions that one understands only after another, and that wait for nothing."""
+    known = set(words(probe.opening)) | ASKED_FOR[probe.form]
+    for number, one in enumerate(probe.follow_ups):
+        said = " ".join(one.asks.casefold().split())
+        pointed = [thing for thing in POINTS_AT.findall(said) if thing in THINGS and thing not in known]
+        found = POINTS_BACK.search(said)
+        if (pointed or found) and not (one.after or one.needs):
+            what = pointed[0] if pointed else found[0] if found else ""
+            where = f"{probe.id}: follow_ups.{number}.asks"
+            yield f"{where}: {what!r} points back. Maybe say in after what must come before."
+
+
+def numbers(text: str) -> set[str]:
+    return set(re.findall(r"\d+(?:[.,]\d+)*", text))
 
 
 def language(text: str) -> str | None:

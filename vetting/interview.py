@@ -97,6 +97,8 @@ class Outlook:
             return None
         best, asks = self.found[0], self.found[0].follow_up
         why: Json = {"gain": best.gain, "minutes": best.minutes, "instead": self.instead}
+        if best.leads:
+            why["leads"] = best.leads
         if best.proposed:
             why["apart"] = list(asks.apart)
         return Move("follow_up", asks.id, asks.criterion, asks.asks, why, best.proposed)

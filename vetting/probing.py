@@ -8,7 +8,7 @@ the belief keeps its mean and is as narrow as they will probably make it, so tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -55,11 +55,13 @@ class Further:
     follow_up: FollowUp
     gain: float
     minutes: float
+    leads: float = 0.0  # gain of the best question that has to wait for this one
     proposed: bool = False  # by a model
 
     @property
     def rate(self) -> float:
-        return self.gain / self.minutes
+        """Value of a minute: of this question alone, or with the one that it opens the way to."""
+        return max(self.gain, (self.gain + self.leads) / 2) / self.minutes
 
 
 def criteria_of(scale: Scale, rows: Ints) -> Criteria:
@@ -230,6 +232,17 @@ class Talk:
     names: list[str]  # of the criteria
     minutes: float  # expected of a further question
 
+    def open(self, put: frozenset[str]) -> list[FollowUp]:
+        """The probe's own questions that may be put once some were."""
+        return [
+            one for one in self.probe.follow_ups
+            if one.id not in put and put.issuperset(one.after) and self.told.issuperset(one.needs)
+            and one.criterion in self.names
+        ]  # fmt: skip
+
+    def gain(self, one: FollowUp, belief: Belief, aim: Aim, counts: float = 1.0) -> float:
+        return self.worth(self.names.index(one.criterion), one.apart, belief, aim, counts)
+
     def worth(self, about: int, apart: tuple[int, int], belief: Belief, aim: Aim, counts: float = 1.0) -> float:
         return worth_of_asking(belief, self.criteria, aim, self.asked, about, apart, counts)
 
@@ -246,16 +259,25 @@ def talk(question: Question, probe: Probe, told: Iterable[str], person: Pace, sc
 
 def further(running: Talk, belief: Belief, aim: Aim, proposed: Sequence[FollowUp] = ()) -> list[Further]:
     """Further questions that may be put now, the most valuable minute first; of equals the bank's own."""
-    own = [one for one in running.probe.follow_ups if one.id not in running.put and running.told.issuperset(one.needs)]
-    found = [
-        Further(
-            one, running.worth(running.names.index(one.criterion), one.apart, belief, aim, counts), running.minutes,
-            proposed=counts < 1,
-        )
-        for one, counts in [(one, 1.0) for one in own] + [(one, PROPOSED) for one in proposed]
+    own = [
+        Further(one, running.gain(one, belief, aim), running.minutes, leads(running, one, belief, aim))
+        for one in running.open(running.put)
+    ]
+    others = [
+        Further(one, running.gain(one, belief, aim, PROPOSED), running.minutes, proposed=True)
+        for one in proposed
         if one.criterion in running.names
-    ]  # fmt: skip
-    return sorted(found, key=lambda one: (-one.gain, one.proposed, one.follow_up.id))
+    ]
+    return sorted([*own, *others], key=lambda one: (-one.rate, one.proposed, one.follow_up.id))
+
+
+def leads(running: Talk, one: FollowUp, belief: Belief, aim: Aim) -> float:
+    """What the best question is worth that waits for this one alone."""
+    asked = running.asked.copy()
+    asked[running.names.index(one.criterion)] += 1
+    later = replace(running, asked=asked)
+    then = [other for other in running.open(running.put | {one.id}) if one.id in other.after]
+    return max((later.gain(other, belief, aim) for other in then), default=0.0)
 
 
 def best_proposable(running: Talk, belief: Belief, aim: Aim) -> float:

@@ -108,6 +108,8 @@ BROKEN = [
     ("levels upside down", changed("apart: [1, 2]", "apart: [2, 1]"), r":33: .*lower and a higher level out of 0 to 2"),
     ("a level that is not there", changed("apart: [1, 2]", "apart: [1, 3]"), r":33: .*apart \[1, 3\]"),
     ("a fact that is not there", changed("needs: [told]", "needs: [tld]"), r":32: .*no fact 'tld'. Maybe one of told"),
+    ("a follow-up that is not there", changed("[1, 2]}", "[1, 2], after: [wy]}"), r":33: .*no follow-up 'wy'. Maybe"),
+    ("a follow-up after itself", changed("[1, 2]}", "[1, 2], after: [more]}"), r":33: .*'more': can never be put"),
     ("two equal anchors", changed("Examples only", "no reason  is given"), r":21: reason: levels 0 and 1 have"),
     ("two equal examples", changed("2 + 4 is 6.", "It is so."), r":21: reason: levels 0 and 1 have the same example"),
     ("a level without an example", changed(", example: It is so.", ""), r":20: .*example: is missing"),
@@ -180,6 +182,20 @@ def test_a_sound_probe_draws_no_remark():
             "tells the fact 'told'",
         ),
         (changed("level: school", "level: school\nlanguage: de"), "reads like 'en'"),
+        (changed("What about three of them?", "How far does that claim hold?"), None),
+        (changed("What about three of them?", "Where does this result end?"), None),  # a proof was asked for
+        (changed("What about three of them?", "Where does your example end?"), "'example' points back"),
+        (changed("What about three of them?", "And then?"), "'and' points back"),
+        (
+            changed("What about three of them?", "Where does your example end?").replace(
+                "apart: [1, 2]", "apart: [1, 2], after: [why]"
+            ),
+            None,
+        ),
+        (
+            changed("numbers count too.", "17 counts too.").replace("three of them", "17"),
+            "assumes the fact 'told'",
+        ),
     ],
 )
 def test_wording_that_gives_something_away_draws_a_remark(text, says):
@@ -208,6 +224,39 @@ def test_there_are_at_least_64_probes_of_every_form(bank):
 
 def test_no_shipped_probe_draws_a_remark(bank):
     assert [remark for probe in bank.probes.values() for remark in remarks(probe)] == []
+
+
+def test_follow_ups_that_assume_an_order_say_so(bank):
+    """Without what they say about it, many a shipped question would point at something that nobody has said."""
+    bare = [
+        probe.model_copy(
+            update={"follow_ups": tuple(one.model_copy(update={"after": (), "needs": ()}) for one in probe.follow_ups)}
+        )
+        for probe in bank.probes.values()
+    ]
+    assert len([remark for probe in bare for remark in remarks(probe)]) >= 30
+    assert sum(bool(one.after) for probe in bank.probes.values() for one in probe.follow_ups) >= 40
+
+
+def test_every_shipped_question_can_come_to_be_put(bank):
+    """By some way of asking and of telling facts."""
+    for probe in bank.probes.values():
+        put = set()
+        for _ in probe.follow_ups:
+            put |= {one.id for one in probe.follow_ups if put.issuperset(one.after)}
+        assert put == {one.id for one in probe.follow_ups}, probe.id
+
+
+def test_a_question_that_tells_how_something_ended_comes_after_those_that_ask_for_it(bank):
+    """What gives an answer away, by hand: (probe, what tells, what it would spoil)."""
+    spoilers = [
+        ("debugging-too-good-a-model", "chance", "inside"),
+        ("debugging-two-awaits", "lock", "mend"),
+        ("journalism-flood-video", "error", "now"),
+    ]
+    for key, tells, asks in spoilers:
+        (one,) = [one for one in bank.probes[key].follow_ups if one.id == tells]
+        assert asks in one.after
 
 
 def test_the_wording_is_in_the_language_it_says(bank):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -281,3 +282,61 @@ def test_turns_are_numbered_once(db, running, bank):
     with pytest.raises(Exception, match=r"(?i)unique"):
         db.flush()
     db.rollback()
+
+
+# -- what must come before -------------------------------------------------------------------------
+
+
+def probe_with(bank, key, **after):
+    """A probe whose follow-ups wait for others."""
+    probe = bank.probes[key]
+    follow_ups = tuple(one.model_copy(update={"after": after.get(one.id, one.after)}) for one in probe.follow_ups)
+    return probe.model_copy(update={"follow_ups": follow_ups})
+
+
+def running_talk(question, bank, probe):
+    scale = scales.of(question.sitting.calibration)
+    state = choice.look(question.sitting, scale, bank)
+    return probing.talk(question, probe, interview.told(question), state.pace, scale), state
+
+
+def test_no_follow_up_comes_before_what_it_comes_after(db, bank):
+    """Whole interviews on shipped probes of which some questions wait for others, with nothing else to ask."""
+    keys = ("law-two-fires", "economics-auction-of-an-oilfield", "debugging-two-awaits")
+    few = replace(bank, items={}, probes={key: bank.probes[key] for key in keys})
+    seat = begin(
+        db, role_form("computing.python", "society.economics", "society.law", minutes=90, interview_minutes=89)
+    )
+    now, waited = NOON, 0
+    for _ in keys:
+        question, now = to_the_interview(db, seat, few)
+        assert isinstance(question, Question)
+        put, follow_ups = set(), {one.id: one for one in bank.probes[question.item_id].follow_ups}
+        for turn in talk(db, question, few, now, text="It depends on the case."):
+            if turn.move["kind"] == "follow_up":
+                assert put.issuperset(follow_ups[turn.move["id"]].after)
+                waited += bool(follow_ups[turn.move["id"]].after)
+                put.add(turn.move["id"])
+        db.expire(seat)
+    assert waited > 1
+
+
+def test_a_question_that_opens_the_way_to_a_better_one_is_worth_the_mean_of_both(running, bank):
+    _, question, _ = running
+    probe = bank.probes[question.item_id]
+    free, state = running_talk(question, bank, probe_with(bank, probe.id, **{o.id: () for o in probe.follow_ups}))
+    ranked = probing.further(free, state.belief, state.aim)
+    best, worst = ranked[0], ranked[-1]
+    assert best.rate > worst.rate
+    locked, _ = running_talk(
+        question, bank,
+        probe_with(bank, probe.id, **{o.id: () for o in probe.follow_ups} | {best.follow_up.id: (worst.follow_up.id,)}),
+    )  # fmt: skip
+    found = {one.follow_up.id: one for one in probing.further(locked, state.belief, state.aim)}
+    assert best.follow_up.id not in found
+    opens = found[worst.follow_up.id]
+    assert opens.gain == worst.gain
+    assert 0 < opens.leads <= best.gain
+    assert opens.rate == pytest.approx(max(opens.gain, (opens.gain + opens.leads) / 2) / opens.minutes)
+    others = [one for key, one in found.items() if key != worst.follow_up.id]
+    assert all(one.leads == 0 for one in others)
