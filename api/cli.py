@@ -19,6 +19,7 @@ from api.commands import (
     quality,
     raters,
     replay,
+    reviewers,
     run,
     staffing,
     take,
@@ -38,6 +39,7 @@ for group in (run, take, vetting, staffing, calibrate, judge, link, replay, grad
 app.add_typer(bank.app, name="bank")
 app.add_typer(vetting.roles, name="role")
 quality.add_to(staffing.programs)
+reviewers.add_to(app, staffing.programs)
 app.add_typer(staffing.programs, name="program")
 app.add_typer(staffing.hours, name="hours")
 

@@ -243,6 +243,23 @@ def test_a_plan_is_told_in_words_and_in_json_and_kept(assay, database, sqlite_en
     assert facts(sqlite_engine, PlanRecord) == 2
 
 
+def test_weights_judges_and_customers_verdicts_are_told_in_words_and_in_json(assay, database, tmp_path):
+    at = ("--database", database)
+    told = assay("program", "weights", "Open", *at)
+    assert told.returncode == 0, told.stderr
+    assert "Learnt" in told.stdout
+    found = json.loads(assay("program", "weights", "Open", *at, "--json").stdout, parse_constant=pytest.fail)
+    assert {one["taken"] for one in found["queues"]} == {False}
+    queue = found["queues"][0]["queue"]
+    assert refused(assay("program", "weights", "Open", "--accept", queue, *at), "Maybe wait")
+    assert refused(assay("program", "weights", "Open", "--take-back", queue, *at), "stated weights")
+    assert "Nobody has judged made work yet" in assay("reviewers", *at).stdout
+    assert json.loads(assay("reviewers", *at, "--json").stdout) == {"reviewers": [], "calibration": None}
+    assert "nothing was published" in assay("reviewers", *at, "--publish").stdout
+    (tmp_path / "said.csv").write_text("queue,unit,verdict\nNothing,1,accepted")
+    assert refused(assay("program", "customer", "Open", "said.csv", *at), "said.csv:2", "Maybe")
+
+
 @pytest.mark.parametrize("address", ["sqlite:////no/such/folder/x.db", "nonsense", "nonsense://x"])
 def test_a_database_that_cannot_be_opened_is_bad_input(assay, address):
     assert refused(assay("dossier", "1", "--database", address), "Maybe")
