@@ -7,8 +7,13 @@ Persons are integrated out, so chains run over items and correlations only. The 
 from `irt.estep`: exactly, on a grid on each person's belief, for up to three skills, or by expectation
 propagation. The sample is kept as ArviZ data, and `faults` says why it must not be used.
 
+What is left to sample is nearly normal, and where it is and how wide is known before: chains begin about the fit, apart
+by twice the posterior's spread, and NUTS moves in units of the inverse Hessian there (from differences of the
+gradient). So a draw takes some seven passes, and tuning is of the step's length alone. Correlations are drawn as
+canonical partial correlations w = tanh z, under LKJ(η) density (1 - w²)^β with β of their column, Jacobian in it.
+
 References: Hoffman & Gelman (2014) for NUTS; Vehtari et al. (2021) for r-hat and effective sample size;
-Lewandowski, Kurowicka & Joe (2009) for the prior of Σ.
+Lewandowski, Kurowicka & Joe (2009) for the prior of Σ and its partial correlations.
 """
 
 from __future__ import annotations
@@ -37,7 +42,10 @@ from irt.mstep import ItemPrior, Priors, priors, real_slopes
 
 RHAT = 1.01  # above it, chains disagree
 ENOUGH = 400  # effective draws that every parameter needs
-SETTLED = 1e-6  # change of a mean at which expectation propagation ends: fine enough for gradients
+SETTLED = 1e-5  # change of a mean at which expectation propagation ends; its square is the log-likelihood's error
+APART = 2.0  # posterior sds that chains begin apart from the fit
+DIFFERENCE = 1e-3  # of the gradients that give the Hessian
+TUNE = 150  # draws that tune the length of a step
 WILD = 25.0  # logits; a slope or easiness beyond it is a step of the sampler gone astray
 DIVERGENT = 0.001  # share of divergent draws that is too much
 
@@ -91,7 +99,7 @@ def model(answers: Answers, fit: Fit, prior: Priors, *, exact: bool) -> pm.Model
         log_slope = pm.Normal("log_slope", centre, spread)
         slope = pm.Deterministic("slope", pt.zeros(real.shape)[np.nonzero(real)].set(pt.exp(log_slope)))
         threshold = pm.Deterministic("threshold", _thresholds(used, prior))
-        cov = pm.Deterministic("covariance", _correlations(len(fit.mean)))
+        cov = pm.Deterministic("covariance", _correlations(len(fit.mean), prior.lkj))
         pm.Potential("answers", marginal(slope, threshold, cov)[0])
     return built
 
@@ -112,11 +120,35 @@ def _thresholds(used: Any, prior: Priors) -> Any:  # noqa: ANN401
     return lower
 
 
-def _correlations(skills: int) -> Any:  # noqa: ANN401
+def _correlations(skills: int, eta: float) -> Any:  # noqa: ANN401
+    """Σ from partial correlations w, of skill i with j given those before j: its root holds w times what is left."""
     if skills == 1:
         return pt.ones((1, 1))
-    root = pm.LKJCholeskyCov("root", n=skills, eta=1.0, sd_dist=pm.Exponential.dist(1.0), compute_corr=True)
-    return root[1]
+    row, col = np.tril_indices(skills, -1)
+    z = pm.Flat("partial", shape=len(row))
+    w: Any = pt.tanh(z)
+    pm.Potential("lkj", ((eta + (skills - 2 - col) / 2) * _log_left(z)).sum())
+    root: Any = pt.zeros((skills, skills))
+    left = [pt.constant(1.0)] * skills
+    for n, (i, j) in enumerate(zip(row, col, strict=True)):
+        root = root[i, j].set(w[n] * left[i])
+        left[i] = left[i] * pt.exp(0.5 * _log_left(z[n]))
+    root = root[np.arange(skills), np.arange(skills)].set(pt.stack(left))
+    return root @ root.T
+
+
+def _log_left(z: Any) -> Any:  # noqa: ANN401
+    """Log(1 - tanh² z), without cancellation."""
+    tensor: Any = pt
+    return 2 * (np.log(2.0) - z - tensor.softplus(-2 * z))
+
+
+def _partial(cov: Floats) -> Floats:
+    """Z of a correlation matrix, the inverse of the above."""
+    root = np.linalg.cholesky(cov)
+    row, col = np.tril_indices(len(cov), -1)
+    left = np.sqrt(1 - np.cumsum(np.concatenate([np.zeros((len(cov), 1)), root**2], axis=1), axis=1))
+    return np.arctanh(np.clip(root[row, col] / left[row, col], -0.999, 0.999))
 
 
 def sample(
@@ -127,7 +159,7 @@ def sample(
     prior: ItemPrior | Priors | None = None,
     exact: bool = False,
     draws: int = 500,
-    tune: int = 500,
+    tune: int = TUNE,
     chains: int = 2,
     progress: Callable[[int], None] | None = None,
 ) -> Any:  # noqa: ANN401  az.InferenceData
@@ -142,11 +174,15 @@ def sample(
         where = int(np.argmax((fit.items.slope < 0).any(1)))
         raise ValueError(f"sample: item {where} has a negative slope; chains keep slopes positive. Maybe a wrong key.")
     expected = priors(prior or fit.prior or ItemPrior(), len(fit.items))
-    with model(answers, fit, expected, exact=exact), warnings.catch_warnings():
+    with model(answers, fit, expected, exact=exact) as built, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # r-hat and divergences are judged by `faults`
+        here, spread = _place(built, fit)
+        rng = np.random.default_rng(seed)
+        begins = [here + APART * np.linalg.cholesky(spread) @ rng.standard_normal(len(here)) for _ in range(chains)]
         return pm.sample(
-            draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False, target_accept=0.85,
-            initvals=_begin(fit), callback=_counted(progress),
+            draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False,
+            step=pm.NUTS(scaling=spread, is_cov=True), initvals=[_named(built, x) for x in begins],
+            callback=_counted(progress),
         )  # fmt: skip
 
 
@@ -157,13 +193,31 @@ def _counted(progress: Callable[[int], None] | None) -> Callable[..., None] | No
     return lambda trace, draw: progress(next(number))  # noqa: ARG005  PyMC calls it by these names
 
 
-def _begin(fit: Fit) -> dict[str, Floats]:
+def _place(built: pm.Model, fit: Fit) -> tuple[Floats, Floats]:
+    """The fit as the sampler's coordinates (n,), and the posterior's covariance there (n, n)."""
     real, used = fit.items.slope != 0, np.isfinite(fit.items.threshold)
     begin = {"log_slope": np.log(fit.items.slope[real]), "first": fit.items.threshold[:, 0]}
     if used.shape[1] > 1:
         with np.errstate(invalid="ignore"):
-            begin["gap"] = -np.diff(fit.items.threshold, axis=1)[used[:, 1:]]
-    return begin
+            begin["gap_log__"] = np.log(-np.diff(fit.items.threshold, axis=1)[used[:, 1:]])
+    if len(fit.mean) > 1:
+        begin["partial"] = _partial(fit.covariance)
+    here = np.concatenate([begin[one.name] for one in built.continuous_value_vars])
+    height = built.logp_dlogp_function(ravel_inputs=True)
+    height.set_extra_values({})
+    bend = np.array([height(here + step)[1] - height(here - step)[1] for step in DIFFERENCE * np.eye(len(here))])
+    value, vector = np.linalg.eigh(-(bend + bend.T) / (4 * DIFFERENCE))
+    return here, vector / np.maximum(value, 1e-3 * value[-1]) @ vector.T
+
+
+def _named(built: pm.Model, x: Floats) -> dict[str, Floats]:
+    """The sampler's coordinates by the names of what they stand for."""
+    point, first = {}, 0
+    for one in built.continuous_value_vars:
+        size = int(np.prod(built.eval_rv_shapes()[one.name]))
+        part, first = x[first : first + size], first + size
+        point[one.name.removesuffix("_log__")] = np.exp(part) if one.name.endswith("_log__") else part
+    return point
 
 
 def faults(draws: Any) -> Iterator[str]:  # noqa: ANN401  ArviZ carries no types

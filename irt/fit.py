@@ -12,6 +12,11 @@ unknown of θ). Pairs: Yen's Q3 on the residuals, less its mean over like pairs.
 periods): how many logits easier an item is for the focal group than for the reference at equal skill, each
 group with its own mean and covariance, so that a true difference of the groups is not laid at an item's door.
 
+Items are known with errors. With C_j their covariance and D = ∂E/∂(a, d), misfits of cells on answers that the items
+were not fitted on have covariance diag(v) + D C D'; where they were, what was fitted takes some freedom instead. A
+person's log-probability gains h'C h, h = Σ_k (∂P_k) log P_k, and a shift between groups w'C w, w the difference of what
+errors in an item's parameters look like as a shift in either group: errors of easiness cancel, those of slopes do not.
+
 References: Orlando & Thissen (2000); Drasgow, Levine & Williams (1985); Yen (1984); Christensen, Makransky &
 Horton (2017); Dorans & Holland (1993) for the classes of DIF.
 """
@@ -31,6 +36,7 @@ from irt.scoring import score
 
 ETS = 2.35  # delta units a logit
 SMALL, LARGE = 1.0, 1.5  # delta units: negligible below, large above
+TINY = 1e-300
 BLUR = 0.43  # standard error, logits, above which a DIF of one delta unit could not be seen
 
 
@@ -41,6 +47,8 @@ class Foreseen(NamedTuple):
     expected: Floats  # mean level
     variance: Floats  # of the level
     residual: Floats  # (level - expected) / sd
+    slope: Floats  # (N, p) of the expected level in the item's slopes and thresholds
+    lean: Floats  # (N, p) Σ_k ∂P_k log P_k: of the mean log-probability, if the answers follow other parameters
 
 
 def foreseen(items: Items, mean: Floats, cov: Floats, answers: Answers) -> Foreseen:
@@ -48,15 +56,22 @@ def foreseen(items: Items, mean: Floats, cov: Floats, answers: Answers) -> Fores
     at = parameters(items, mean, cov)
     sites = settle(answers, at, no_sites(answers))
     levels = int(items.levels.max())
-    chance = np.zeros((len(answers.item), levels))
+    chance, scores = np.zeros((len(answers.item), levels)), room_for_scores(answers, at)
+    slope, lean = np.zeros(scores.answer.shape), np.zeros(scores.answer.shape)
     for k in range(levels):
         possible = items.levels[answers.item] > k
         asked = Answers(answers.start, answers.item, np.where(possible, k, 0), answers.weight)
         chance[:, k] = np.where(possible, np.exp(foresee(asked, at, sites)), 0.0)
+        if k:  # what level k gains in chance, level 0 and the others lose
+            e_step(asked, at, sites, 0.0, scores)
+            change = chance[:, k, None] * scores.answer
+            slope += k * change
+            lean += change * np.where(possible, np.log(np.maximum(chance[:, k], TINY) / chance[:, 0]), 0.0)[:, None]
     chance /= chance.sum(1, keepdims=True)
     expected = chance @ np.arange(levels)
     variance = chance @ np.arange(levels) ** 2 - expected**2
-    return Foreseen(chance, expected, variance, (answers.level - expected) / np.sqrt(np.maximum(variance, 1e-9)))
+    residual = (answers.level - expected) / np.sqrt(np.maximum(variance, 1e-9))
+    return Foreseen(chance, expected, variance, residual, slope, lean)
 
 
 class ItemFit(NamedTuple):
@@ -69,8 +84,11 @@ class ItemFit(NamedTuple):
     rmsd: Floats  # of observed and foreseen mean scores, in shares of the top level; .05 is much
 
 
-def item_fit(items: Items, answers: Answers, seen: Foreseen, groups: int = 8) -> ItemFit:
-    """Observed against foreseen mean levels in groups of persons with like expectations; few answers, few groups."""
+def item_fit(items: Items, answers: Answers, seen: Foreseen, groups: int = 8, errors: Floats | None = None) -> ItemFit:
+    """Observed against foreseen mean levels in groups of persons with like expectations; few answers, few groups.
+
+    errors: covariances (I, p, p) of the items' parameters, where they come from other answers than these.
+    """
     rows = len(items)
     count = np.bincount(answers.item, minlength=rows)
     square, rmsd, freedom = np.zeros(rows), np.zeros(rows), np.ones(rows, dtype=np.int64)
@@ -82,11 +100,14 @@ def item_fit(items: Items, answers: Answers, seen: Foreseen, groups: int = 8) ->
         gap = np.array([(answers.level[c] - seen.expected[c]).sum() for c in cells])
         size = np.array([len(c) for c in cells])
         # what is left to chance in a cell has the variance the model foresees
-        square[i] = (gap**2 / np.array([seen.variance[c].sum() for c in cells])).sum()
-        noise = np.array([seen.variance[c].sum() for c in cells]) / size**2
+        spread = np.diag([seen.variance[c].sum() for c in cells])
+        if errors is not None:
+            move = np.array([seen.slope[c].sum(0) for c in cells])
+            spread += move @ errors[i] @ move.T
+        square[i] = gap @ np.linalg.solve(spread, gap)
         top = items.levels[i] - 1
-        rmsd[i] = np.sqrt(max(np.average((gap / size) ** 2 - noise, weights=size), 0.0)) / top
-        freedom[i] = max(parts - 1, 1)  # parameters fitted to single answers cost the cells less than their number
+        rmsd[i] = np.sqrt(max(np.average((gap**2 - np.diag(spread)) / size**2, weights=size), 0.0)) / top
+        freedom[i] = max(parts - (errors is None), 1)  # parameters fitted to single answers cost the cells less
     return ItemFit(count, square, freedom, chi2.sf(square, freedom), rmsd)
 
 
@@ -110,8 +131,10 @@ def item_curve(items: Items, answers: Answers, seen: Foreseen, item: int, groups
     return Curve(size, mean[0], mean[1], np.sqrt(noise) / np.maximum(size, 1) / top)
 
 
-def person_fit(answers: Answers, seen: Foreseen) -> Floats:
+def person_fit(answers: Answers, seen: Foreseen, errors: Floats | None = None) -> Floats:
     """Standardised log-probability of each person's answers (P,); far below 0 is odd. nan without answers.
+
+    errors: covariances (I, p, p) of the items' parameters.
 
     The sum leans to the left, the more so the fewer the answers; its skewness is taken out as that of a gamma
     variable would be (Wilson & Hilferty, 1931), so that 5 % of people are below -1.645 (Bedrick, 1997, for the idea).
@@ -122,7 +145,10 @@ def person_fit(answers: Answers, seen: Foreseen) -> Floats:
     away = np.where(seen.chance > 0, log_p - mean[:, None], 0.0)
     people = len(answers)
     total = np.bincount(answers.person, said - mean, minlength=people)
-    spread = np.bincount(answers.person, (seen.chance * away**2).sum(1), minlength=people)
+    own = (seen.chance * away**2).sum(1)
+    if errors is not None:
+        own += np.einsum("np,npq,nq->n", seen.lean, errors[answers.item], seen.lean)
+    spread = np.bincount(answers.person, own, minlength=people)
     third = np.bincount(answers.person, (seen.chance * away**3).sum(1), minlength=people)
     with np.errstate(invalid="ignore", divide="ignore"):
         z, skew = total / np.sqrt(spread), np.minimum(third / spread**1.5, -1e-3)
@@ -213,37 +239,51 @@ class GroupDifference(NamedTuple):
 
 
 def group_difference(
-    items: Items, mean: Floats, cov: Floats, answers: Answers, focal: Flags, rounds: int = 2
-) -> GroupDifference:
+    items: Items, mean: Floats, cov: Floats, answers: Answers, focal: Flags, rounds: int = 2,
+    errors: Floats | None = None,
+) -> GroupDifference:  # fmt: skip
     """DIF of two groups of persons; items found large no longer tell the skills in the next round."""
     clean = np.ones(len(items), dtype=bool)
     shift, se, means = np.zeros(len(items)), np.full(len(items), np.inf), np.zeros((2, len(mean)))
     for _ in range(rounds):
-        sides = [_shifts(items, mean, cov, answers.people(who), clean) for who in (~focal, focal)]
-        (low, low_se, means[0]), (high, high_se, means[1]) = sides
-        shift, se = high - low, np.hypot(low_se, high_se)
+        low, high = (shifts(items, mean, cov, answers.people(who), clean) for who in (~focal, focal))
+        means = np.array([low.mean, high.mean])
+        shift, se = high.shift - low.shift, np.hypot(low.se, high.se)
+        if errors is not None:
+            apart = high.weight - low.weight
+            se = np.sqrt(se**2 + np.einsum("ip,ipq,iq->i", apart, errors, apart))
         if clean.any():
             middle = np.average(shift[clean], weights=1 / np.maximum(se[clean], 1e-6) ** 2)
             shift = shift - middle  # a shift of all is a difference of the groups
-        clean = np.array([c != "C" for c in _classes(shift, se)])
-    return GroupDifference(shift, se, _classes(shift, se), means)
+        clean = np.array([c != "C" for c in classes(shift, se)])
+    return GroupDifference(shift, se, classes(shift, se), means)
 
 
-def _shifts(items: Items, mean: Floats, cov: Floats, answers: Answers, clean: Flags) -> tuple[Floats, Floats, Floats]:
-    """Shift of each item's thresholds in one group, its standard error, and the group's mean."""
+class Shifts(NamedTuple):
+    """Of each item in one group: how many logits easier it is than on the scale."""
+
+    shift: Floats  # (I,)
+    se: Floats  # (I,) given the item's parameters; inf without answers
+    weight: Floats  # (I, p) what an error in each of an item's parameters looks like as a shift
+    mean: Floats  # (D,) of the group
+
+
+def shifts(items: Items, mean: Floats, cov: Floats, answers: Answers, clean: Flags) -> Shifts:
+    """Shift of each item's thresholds in one group whose skills the clean items tell."""
     at = _population(parameters(items, mean, cov), answers.where(clean[answers.item]))
     told = settle(answers, at, no_sites(answers))
     dropped = ~clean[answers.item]
     sites = type(told)(np.where(dropped, 0.0, told.precision), np.where(dropped, 0.0, told.shift))
     scores = room_for_scores(answers, at)
-    e_step(answers, at, sites, 0.0, scores)
+    bend = e_step(answers, at, sites, 0.0, scores)[0].curvature
     k = at.slope.shape[1]
     pull = scores.answer[:, k:].sum(1)  # slope of log Z in a shift of all thresholds
     rows = len(items)
     information = np.bincount(answers.item, pull**2, minlength=rows)
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(information > 0, np.bincount(answers.item, pull, minlength=rows) / information, 0.0)
-        return step, 1 / np.sqrt(information), at.mean
+        weight = bend[:, :, k:].sum(2) / np.maximum(bend[:, k:, k:].sum((1, 2)), TINY)[:, None]
+        return Shifts(step, 1 / np.sqrt(information), weight, at.mean)
 
 
 def population(items: Items, mean: Floats, cov: Floats, answers: Answers, passes: int = 60) -> tuple[Floats, Floats]:
@@ -265,10 +305,11 @@ def _population(at: Parameters, answers: Answers, passes: int = 25) -> Parameter
     return at
 
 
-def _classes(shift: Floats, se: Floats) -> tuple[str, ...]:
+def classes(shift: Floats, se: Floats, sure: tuple[float, float] = (1.645, 1.96)) -> tuple[str, ...]:
+    """ETS classes; `sure`: standard errors above the size that is negligible, and above 0, that chance seldom goes."""
     size, unsure = ETS * np.abs(shift), ETS * se
-    large = (size >= LARGE) & (size - SMALL > 1.645 * unsure)
-    small = (size < SMALL) | (size < 1.96 * unsure)
+    large = (size >= LARGE) & (size - SMALL > sure[0] * unsure)
+    small = (size < SMALL) | (size < sure[1] * unsure)
     words = np.where(large, "C", np.where(small, "A", "B"))
     return tuple(np.where((se > BLUR) & ~large, "?", words).tolist())
 

@@ -36,6 +36,7 @@ class Errors(BaseModel):
 
     discrimination: dict[str, float | None]
     thresholds: list[float | None]
+    covariance: list[list[float]] | None = None  # of all of them, in this order
 
 
 class ScaleItem(BaseModel):
@@ -165,6 +166,7 @@ def fit(
     told = comparison(given, way, held_out, seed, progress) if held_out else None
     whole = fitted(given, way, named(progress, "fit"))
     found = scale_file(whole, list(items), given.skills, told, responses.grades)
+    found.fit |= {"answers": tables.fingerprint(responses)}
     if responses.grades is not None:
         for key, is_graded in zip(items, rated.graded_items(items, responses), strict=True):
             if key in found.items:
@@ -196,7 +198,13 @@ def chains(
     found = sample(given.answers, begin, names, skills, draws=draws, seed=seed, progress=drawn)
     scale = scale_file(found.fit, list(items), given.skills, None)
     scale.refused += silent
-    scale.fit |= {"r_hat": found.rhat, "effective_draws": found.effective, "draws": found.count, "seed": seed}
+    scale.fit |= {
+        "answers": tables.fingerprint(responses),
+        "r_hat": found.rhat,
+        "effective_draws": found.effective,
+        "draws": found.count,
+        "seed": seed,
+    }
     return scale, found
 
 
@@ -263,6 +271,7 @@ def refusal(one: Refused, names: Mapping[str, Sequence[str]]) -> Refusal:
 def scale_item(whole: Fit, place: int, skills: Sequence[str]) -> ScaleItem:
     used = whole.items.slope[place] != 0
     real = np.isfinite(whole.items.threshold[place])
+    both = np.flatnonzero(np.concatenate([used, real]))
     named_skills = [skills[k] for k in whole.items.skill[place][used]]
     return ScaleItem(
         discrimination=dict(zip(named_skills, whole.items.slope[place][used].tolist(), strict=True)),
@@ -271,6 +280,7 @@ def scale_item(whole: Fit, place: int, skills: Sequence[str]) -> ScaleItem:
         se=Errors(
             discrimination=dict(zip(named_skills, known(whole.slope_se[place][used]), strict=True)),
             thresholds=known(whole.threshold_se[place][real]),
+            covariance=whole.item_covariance[place][np.ix_(both, both)].round(8).tolist(),
         ),
     )
 
@@ -303,6 +313,26 @@ def answered(scale: ScaleFile, responses: Responses) -> Answers:
         )
     refuse_high(scale, responses)
     return tables.answers_in(scale.items, responses)
+
+
+def item_errors(scale: ScaleFile) -> Floats | None:
+    """Covariances (I, p, p) of slopes and thresholds, as `on` pads them; None where the scale does not hold them."""
+    if any(one.se is None for one in scale.items.values()):
+        return None
+    items = on(Axis.of("skills", scale.skills), scale)
+    k, wide = items.skill.shape[1], items.skill.shape[1] + items.threshold.shape[1]
+    out = np.zeros((len(items), wide, wide))
+    for row, one in enumerate(scale.items.values()):
+        place = [*range(len(one.discrimination)), *range(k, k + len(one.thresholds))]
+        out[np.ix_([row], place, place)] = covariance_of(one.se) if one.se else 0.0
+    return out
+
+
+def covariance_of(se: Errors) -> Floats:
+    """As the scale holds it; the squares of the errors alone, where it is of an older make."""
+    if se.covariance is not None:
+        return np.array(se.covariance)
+    return np.diag([(error or 0.0) ** 2 for error in [*se.discrimination.values(), *se.thresholds]])
 
 
 def refuse_high(scale: ScaleFile, responses: Responses) -> None:

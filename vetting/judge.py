@@ -14,17 +14,20 @@ from typing import Any
 import numpy as np
 from scipy.stats import false_discovery_control, norm
 
+from irt import drift as changes
 from irt import fit as checks
 from irt.design import Answers, Flags
 from irt.fit import Foreseen
-from irt.model import Floats, Items
+from irt.model import Floats, Ints, Items
 from irt.scoring import auc, score
-from vetting.calibrate import ScaleFile, answered, on
+from vetting.calibrate import ScaleFile, answered, item_errors, on
 from vetting.groupings import Grouping
 from vetting.judgement import (
     Comparison,
     CorrelationJudged,
     CurvePoint,
+    Drift,
+    ItemDrift,
     ItemJudged,
     Judgement,
     PairJudged,
@@ -33,10 +36,11 @@ from vetting.judgement import (
     PersonsJudged,
     Shift,
     SkillJudged,
+    Window,
 )
 from vetting.reasons import ALARMS, DEPENDENT, MISFIT, WORSE, leave_out, reasons, verdict
 from vetting.scale import Axis
-from vetting.tables import Responses
+from vetting.tables import Responses, fingerprint
 
 FEWEST_ANSWERS = 50  # of an item, to judge its fit; of a pair of items, to judge their dependence
 FEWEST_OF_PERSON = 5  # answers of a person, to judge them
@@ -44,6 +48,7 @@ FEWEST_IN_GROUP = 30  # people of a group, to compare it
 ODD = -1.645  # the 5 % point of a standard normal
 CURVES, PEOPLE, PAIRS = 8, 20, 20  # items, persons, pairs told of by name
 BEST = 20  # items a person is asked about a skill when we say what is attainable
+WINDOWS, PER_WINDOW = 8, 150  # most windows of time, and people in one
 LEVELS = np.arange(-3.0, 3.01, 0.5)
 POWER = 1.96 + 0.84  # standard errors that are found four times in five
 MOST_ITEMS = 4_000  # whose pairs are looked at: their number grows as the square
@@ -63,13 +68,16 @@ class Case:
     mean: Floats  # (D,) of these people
     cov: Floats  # (D, D)
     seen: Foreseen
+    errors: Floats | None  # (I, p, p) of the items' parameters
+    own: bool  # the items were fitted on these very answers
 
 
 def case(scale: ScaleFile, responses: Responses) -> Case:
     items, answers = on(Axis.of("skills", scale.skills), scale), answered(scale, responses)
     mean, cov = checks.population(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
     seen = checks.foreseen(items, mean, cov, answers)
-    return Case(scale, tuple(scale.items), items, answers, responses.people, mean, cov, seen)
+    own = scale.fit.get("answers") == fingerprint(responses)
+    return Case(scale, tuple(scale.items), items, answers, responses.people, mean, cov, seen, item_errors(scale), own)
 
 
 def judge(
@@ -85,7 +93,7 @@ def judge(
     pairs = judged_pairs(whole)
     step("groups and drift")
     groups = [one for grouping in groupings for one in compared(whole, grouping)]
-    drift = None if time is None else drifted(whole, time)
+    drift = None if time is None else drifted(whole, time, np.random.default_rng(seed))
     step("correlations, reliability, coverage")
     count = np.bincount(whole.answers.item, minlength=len(whole.items))
     found: dict[str, Any] = {
@@ -93,6 +101,7 @@ def judge(
         "pairs": pairs, "groups": groups, "drift": drift, "skills": judged_skills(whole),
         "correlations": judged_correlations(whole, np.random.default_rng(seed)),
         "unanswered": [whole.names[i] for i in np.flatnonzero(count == 0)],
+        "errors": "none" if whole.errors is None else "fitted here" if whole.own else "counted",
     }  # fmt: skip
     why = list(reasons(scale, **found))
     said = np.take_along_axis(whole.seen.chance, whole.answers.level[:, None], 1)[:, 0]
@@ -114,7 +123,7 @@ def area(whole: Case) -> float | None:
 
 def judged_items(whole: Case) -> list[ItemJudged]:
     """Every item that was answered, worst fit first."""
-    found = checks.item_fit(whole.items, whole.answers, whole.seen)
+    found = checks.item_fit(whole.items, whole.answers, whole.seen, errors=None if whole.own else whole.errors)
     many = found.answers >= FEWEST_ANSWERS
     adjusted = np.ones(len(whole.names))
     adjusted[many] = false_discovery_control(found.p_value[many]) if many.any() else 1.0
@@ -156,7 +165,7 @@ def place_of(whole: Case, item: int) -> dict[str, Any]:
 
 
 def judged_persons(whole: Case) -> PersonsJudged:
-    z, count = checks.person_fit(whole.answers, whole.seen), np.diff(whole.answers.start)
+    z, count = checks.person_fit(whole.answers, whole.seen, whole.errors), np.diff(whole.answers.start)
     rows = np.flatnonzero((count >= FEWEST_OF_PERSON) & np.isfinite(z))
     oddest = rows[np.argsort(z[rows], kind="stable")][:PEOPLE]
     return PersonsJudged(
@@ -220,7 +229,9 @@ def comparison(whole: Case, grouping: str, names: tuple[str, str], reference: Fl
     if min(sizes) < FEWEST_IN_GROUP:
         return Comparison(**found, ahead={}, items=[], compared=False)
     both = reference | focal
-    told = checks.group_difference(whole.items, whole.mean, whole.cov, whole.answers.people(both), focal[both])
+    told = checks.group_difference(
+        whole.items, whole.mean, whole.cov, whole.answers.people(both), focal[both], errors=whole.errors
+    )
     rows = [int(i) for i in np.argsort(-np.abs(told.shift), kind="stable") if np.isfinite(told.se[i])]
     shifts = [shift(whole.names[i], float(told.shift[i]), float(told.se[i]), told.ets[i]) for i in rows]
     ahead = (told.groups[1] - told.groups[0]) / np.sqrt(np.diag(whole.cov))
@@ -234,14 +245,55 @@ def shift(item: str, size: float, se: float, ets: str) -> Shift:
     return Shift(item=item, shift=size, se=se, delta=checks.ETS * size, ets=ets, seen=POWER * se)
 
 
-def drifted(whole: Case, time: Floats) -> Comparison | None:
-    """The earlier half of the people against the later; None where all came at once."""
+def drifted(whole: Case, time: Floats, rng: np.random.Generator) -> Drift | None:
+    """Windows of time with as many people each, and where each item changed; None where all came at once."""
     known = np.isfinite(time)
     if not known.any() or np.ptp(time[known]) == 0:
         return None
-    middle = float(np.median(time[known]))
-    late = known & (time > middle) if (time[known] > middle).any() else known & (time >= middle)
-    return comparison(whole, "time", ("earlier people", "later people"), known & ~late, late)
+    answers, when = whole.answers.people(known), time[known]
+    window = windows_of(when)
+    sizes = np.bincount(window)
+    if sizes.min() < FEWEST_IN_GROUP:
+        return Drift(compared=False, windows=[], items=[], sure=1.96)
+    told = changes.drift(whole.items, whole.mean, whole.cov, answers, window, rng, errors=whole.errors)
+    begins, ends = (np.array([pick(when[window == w]) for w in range(len(sizes))]) for pick in (np.min, np.max))
+    ahead = (told.means - told.means[0]) / np.sqrt(np.diag(whole.cov))
+    rows = [int(i) for i in np.lexsort((-np.abs(told.size), told.p_value)) if np.isfinite(told.se[i])]
+    adjusted = dict(zip(rows, false_discovery_control(told.p_value[rows]) if rows else [], strict=True))
+    items = [item_drift(whole.names[i], told, i, float(adjusted[i]), begins) for i in rows]
+    return Drift(
+        windows=[
+            Window(
+                begin=begins[w], end=ends[w], people=int(sizes[w]),
+                ahead=dict(zip(whole.file.skills, ahead[w].tolist(), strict=True)),
+            )
+            for w in range(len(sizes))
+        ],
+        items=items, unclear=len(whole.names) - sum(one.ets != "?" for one in items), sure=told.sure,
+    )  # fmt: skip
+
+
+def windows_of(time: Floats) -> Ints:
+    """(P,) 0..W-1 in the order of time, as many people each as ties allow."""
+    count = int(np.clip(len(time) // PER_WINDOW, 2, WINDOWS))
+    inner = np.unique(np.quantile(time, np.arange(1, count) / count))
+    inner = inner[inner < time.max()]
+    ends = inner if len(inner) else time[time < time.max()].max(keepdims=True)
+    window = np.searchsorted(ends, time, side="left")
+    return np.unique(window, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def item_drift(item: str, told: changes.Drift, i: int, adjusted: float, begins: Floats) -> ItemDrift:
+    large = told.ets[i] == "C" and adjusted > ALARMS  # large, but so are some of many by chance
+    path = [
+        (float(s), float(e)) if np.isfinite(e) else None
+        for s, e in zip(told.shift[:, i], told.window_se[:, i], strict=True)
+    ]
+    one = shift(item, float(told.size[i]), float(told.se[i]), "B" if large else told.ets[i])
+    return ItemDrift(
+        **one.model_dump(), p_value=float(told.p_value[i]), adjusted=adjusted, since=float(begins[told.split[i]]),
+        between=(float(begins[told.earliest[i]]), float(begins[told.latest[i]])), path=path,
+    )  # fmt: skip
 
 
 # -- skills ----------------------------------------------------------------------------------------

@@ -107,6 +107,39 @@ class Comparison(BaseModel):
         return [one for one in self.items if one.ets == "C"]
 
 
+class Window(BaseModel):
+    """People of one stretch of time."""
+
+    begin: float
+    end: float
+    people: int
+    ahead: dict[str, float]  # by how many sds their mean is above the first window's
+
+
+class ItemDrift(Shift):
+    """Where an item became easier or harder, if it did: `shift` is after the change less before it."""
+
+    p_value: float  # of the largest change at any time
+    adjusted: float  # share of false alarms among items flagged down to this one
+    since: float  # begin of the first window after the change
+    between: tuple[float, float]  # the change cannot be excluded to lie anywhere here
+    path: list[tuple[float, float] | None]  # shift and error of each window
+
+
+class Drift(BaseModel):
+    """Items over windows of time."""
+
+    windows: list[Window]
+    items: list[ItemDrift]  # surest first
+    sure: float  # errors on either side of a shift that make a 95 % interval, wherever the change is looked for
+    compared: bool = True  # False: too few people
+    unclear: int = 0  # items with too few answers to say
+
+    @property
+    def large(self) -> list[ItemDrift]:
+        return [one for one in self.items if one.ets == "C"]
+
+
 class SkillJudged(BaseModel):
     """What scale and people are like on one skill."""
 
@@ -147,7 +180,8 @@ class Judgement(BaseModel):
     persons: PersonsJudged
     pairs: PairsJudged
     groups: list[Comparison]
-    drift: Comparison | None
+    drift: Drift | None
+    errors: Literal["none", "fitted here", "counted"]  # of the items' parameters, in the tests of items
     correlations: list[CorrelationJudged]
     skills: list[SkillJudged]
     best: int  # items a skill counted in `attainable`

@@ -17,7 +17,7 @@ from irt.estep import e_step, no_sites, parameters, settle
 from irt.model import Floats
 
 MOST_PARAMETERS, MOST_ANSWERS = 300, 30_000  # about a quarter of a second a draw at 15,000 answers
-CHAINS, TUNE = 2, 500
+CHAINS, TUNE = 2, 150
 
 Progress = Callable[[int, int], None]
 

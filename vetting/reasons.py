@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 from scipy.stats import binom
@@ -12,6 +13,7 @@ from vetting.calibrate import ScaleFile
 from vetting.judgement import (
     Comparison,
     CorrelationJudged,
+    Drift,
     ItemJudged,
     PairsJudged,
     PersonsJudged,
@@ -30,22 +32,27 @@ SURPRISING = 3.3  # sds of the predictive check
 RELIABLE = 0.7  # below, single persons' scores say little
 AWAY = 0.25  # sds of a mean: another population
 THIN, MIDDLE = 0.5, 2.0  # posterior sd within so many sds of the mean
+SECONDS = 1e8  # a time above it is taken to count seconds since 1970
 NAMED = 8  # items named in one sentence
 
 
 def reasons(
     scale: ScaleFile, *, people: int, answers: int, items: list[ItemJudged], persons: PersonsJudged,
-    pairs: PairsJudged, groups: list[Comparison], drift: Comparison | None, skills: list[SkillJudged],
-    correlations: list[CorrelationJudged], unanswered: list[str],
+    pairs: PairsJudged, groups: list[Comparison], drift: Drift | None, skills: list[SkillJudged],
+    correlations: list[CorrelationJudged], unanswered: list[str], errors: str,
 ) -> Iterator[Reason]:  # fmt: skip
     """Refusals and notes, in the order of the report."""
     yield from of_size(people, answers, unanswered)
     yield from of_fit(scale)
+    if errors == "none":
+        yield note("items", "the scale does not say how surely its items are known: they are taken as exact.")
     yield from of_items(items)
     yield from of_persons(persons)
     yield from of_pairs(pairs)
-    for one in [*groups, *([drift] if drift else [])]:
+    for one in groups:
         yield from of_comparison(one)
+    if drift:
+        yield from of_drift(drift)
     yield from of_correlations(correlations)
     yield from of_skills(skills)
 
@@ -152,17 +159,16 @@ def of_pairs(pairs: PairsJudged) -> Iterator[Reason]:
 
 
 def of_comparison(one: Comparison) -> Iterator[Reason]:
-    check = "drift" if one.grouping == "time" else "groups"
+    check = "groups"
     sides = f"{one.grouping}: {one.focal} ({one.focal_people} people) against {one.reference} ({one.reference_people})"
     if not one.compared:
         yield note(check, f"{sides}: too few people to compare. Maybe gather more before the scale is used on them.")
         return
     for item in one.large:
         size = f"{abs(item.shift):.2f} ± {1.96 * item.se:.2f} logits {'easier' if item.shift > 0 else 'harder'}"
-        maybe = "it has become known" if check == "drift" and item.shift > 0 else "its wording says why"
         yield refuse(
             check, f"{item.item} is {size} for {one.focal} than for {one.reference} at equal skill (ETS class C). "
-            f"Maybe {maybe}.", [item.item],
+            "Maybe its wording says why.", [item.item],
         )  # fmt: skip
     if moderate := [item.item for item in one.items if item.ets == "B"]:
         count = several(len(moderate), "item")
@@ -172,6 +178,38 @@ def of_comparison(one: Comparison) -> Iterator[Reason]:
             check, f"{sides}: too few answers to tell whether {several(one.unclear, 'item')} are shifted by as much as "
             "one ETS delta unit (0.43 logits).",
         )  # fmt: skip
+
+
+def of_drift(found: Drift) -> Iterator[Reason]:
+    if not found.compared:
+        yield note("drift", "too few people at one of the times to compare. Maybe gather more.")
+        return
+    for one in found.large:
+        size = f"{abs(one.shift):.2f} ± {found.sure * one.se:.2f} logits {'easier' if one.shift > 0 else 'harder'}"
+        maybe = "it has become known" if one.shift > 0 else "its wording or key has changed"
+        yield refuse(
+            "drift", f"{one.item} is {size} since {moment(one.since)} ({span(*one.between)}) at equal skill (ETS class "
+            f"C). Maybe {maybe}.", [one.item],
+        )  # fmt: skip
+    if moderate := [one.item for one in found.items if one.ets == "B"]:
+        yield note(
+            "drift", f"{several(len(moderate), 'item')} moderately shifted over time: {named(moderate)}.", moderate
+        )
+    if found.unclear:
+        yield note(
+            "drift", f"too few answers to tell whether {several(found.unclear, 'item')} changed by as much as one ETS "
+            "delta unit (0.43 logits).",
+        )  # fmt: skip
+
+
+def span(first: float, last: float) -> str:
+    """Where a change cannot be excluded to lie."""
+    return "no other time is as likely" if first == last else f"between {moment(first)} and {moment(last)}"
+
+
+def moment(value: float) -> str:
+    """A time as it was given: a number, or a date where it counts seconds since 1970."""
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}" if value > SECONDS else f"{value:g}"
 
 
 def of_correlations(correlations: list[CorrelationJudged]) -> Iterator[Reason]:

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from vetting.judge import LEVELS
 from vetting.judgement import ItemJudged, Judgement
-from vetting.reasons import ALARMS, DEPENDENT, MISFIT, WORSE
+from vetting.reasons import ALARMS, DEPENDENT, MISFIT, WORSE, moment
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = 15  # items of a comparison that are drawn
@@ -25,7 +25,7 @@ def page(found: Judgement) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {"along": along, "normal_share": normal_share, "places": places, "limits": limits()}
-    environment.filters |= {"signed": signed, "tiny": tiny}
+    environment.filters |= {"signed": signed, "tiny": tiny, "moment": moment}
     return environment.get_template("judgement.html").render(it=found, shown=SHOWN)
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
@@ -301,6 +302,15 @@ def design_of(items: Mapping[str, Item], responses: Responses) -> tuple[Design, 
 def answers_in(items: Mapping[str, object], responses: Responses) -> Answers:
     """Answers with items numbered as in `items`."""
     return answers_from_rows(responses.person, items_in(items, responses), responses.score, len(responses.people))
+
+
+def fingerprint(responses: Responses) -> str:
+    """Equal for the same answers of the same people to the same items, in whatever order and form they were given."""
+    people, items = np.array(responses.people), np.array(responses.items)
+    rows = np.char.add(np.char.add(people[responses.person], "\t"), items[responses.item])
+    order = np.lexsort((responses.score, rows))
+    text = "\n".join(f"{row}\t{score}" for row, score in zip(rows[order], responses.score[order], strict=True))
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def items_in(items: Mapping[str, object], responses: Responses) -> Ints:

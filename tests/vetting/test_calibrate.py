@@ -66,7 +66,7 @@ def test_the_file_of_a_scale_has_exactly_the_promised_form(truth):
     assert set(said["items"]) == set(items)
     for item in said["items"].values():
         assert set(item) >= {"discrimination", "thresholds", "guess", "se"}
-        assert set(item["se"]) == {"discrimination", "thresholds"}
+        assert set(item["se"]) == {"discrimination", "thresholds", "covariance"}
     assert isinstance(said["log_likelihood"], float)
     assert said["refused"] == []
 
