@@ -115,7 +115,7 @@ def practice_page(
                 "next_url": f"/i/{token}/practice/{number + 1}" if number < len(items) else f"/i/{token}",
             }  # fmt: skip
         except UnreadableResponseError as wrong:
-            errors = [trouble(wrong)]
+            errors = [trouble(wrong, instead="")]  # practice has no skip
     context = {
         "subject": invited.role.name, "total": len(items), "start_url": f"/i/{token}",
         "asked": {"id": f"practice-{number}", "number": number}, "item": item, "request_id": uuid4().hex,

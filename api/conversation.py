@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from api import views
 from api.deps import House, Ours, now, page
-from api.forms import by_htmx, number_of, text_of, trouble
+from api.forms import SKIP, by_htmx, number_of, text_of, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
 from vetting import calls, interview, llm, phrasing, proposing, resume, sitting, store
@@ -60,7 +60,8 @@ def hear(
     except UnreadableResponseError as wrong:
         standing = interview.waiting(question)
         if standing is not None:
-            return conversation_page(request, ours, token, question, standing, left, said, [trouble(wrong)])
+            instead = SKIP if standing.number == 1 else "say that you are done with this question"
+            return conversation_page(request, ours, token, question, standing, left, said, [trouble(wrong, instead)])
     return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
 
 
@@ -142,7 +143,9 @@ def keep_wording(ours: House, token: str, text: str, fault: str, attempts: list[
     """One transaction after the call: what was asked of whom, and the words that stand from now on."""
     with store.writing(ours.engine) as db:
         mine = sitting_of(token, db, ours)
-        calls.keep(db, attempts, purpose="phrase", now=now(), sitting_id=mine.id)
+        asked = sitting.open_question(mine)
+        about = {"question": asked.id} if asked is not None else {}
+        calls.keep(db, attempts, purpose=calls.PHRASE, now=now(), sitting_id=mine.id, about=about)
         found = next_wording(mine, ours)
         if found is None:
             return

@@ -34,7 +34,7 @@ def upload(request: Request, ours: Ours, token: str, form: Form) -> Response:
             if isinstance(file, UploadFile) and file.filename:
                 text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
             else:
-                text = resume.read_file("", typed.encode())
+                text = resume.read_file("", typed.strip().encode())
         except resume.UnreadableFileError as wrong:
             return experience_page(request, ours, token, mine, typed, str(wrong))
     with store.writing(ours.engine) as db:

@@ -60,10 +60,14 @@ def page_of(request: Request) -> int:
     return number_of(request.query_params.get("page", "")) or 1
 
 
-def trouble(wrong: UnreadableResponseError) -> tuple[str, str]:
-    """A field and a sentence for the applicant."""
+SKIP = "skip the question"
+
+
+def trouble(wrong: UnreadableResponseError, instead: str = SKIP) -> tuple[str, str]:
+    """A field and a sentence for the applicant, with what they may do instead; "" where there is nothing."""
     field, _, words = str(wrong).partition(": ")
-    return field, {"nothing was filled in.": "Fill this in, or skip the question."}.get(words, words)
+    fill = f"Fill this in, or {instead}." if instead else "Fill this in."
+    return field, {"nothing was filled in.": fill}.get(words, words)
 
 
 def by_htmx(request: Request) -> bool:

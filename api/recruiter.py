@@ -290,6 +290,7 @@ def evidence(
         "name": shown_name(said.question.sitting.applicant),
         **(views.talk(said, probe, ours.bank) if probe else views.answer(said, ours.bank.items.get(key), ours.bank)),
         "bill": calls.bill(db, said.question.sitting_id) if probe else None,
+        "bills": views.bills(calls.bills(db, said.question)) if probe else None,
     }
     return page(request, "recruiter/answer.html", context)
 

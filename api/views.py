@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from irt.population import Population
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
+from vetting import calls
+from vetting.calls import Bill
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
 from vetting.records import Answer, Decision, Grade, Json, Question, Turn
 
@@ -182,6 +184,16 @@ def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
             for grade in said.grades
         ],
     }  # fmt: skip
+
+
+WHAT_FOR = {calls.PHRASE: "wording questions", calls.PROPOSE: "proposing questions", calls.GRADE: "grading"}
+WAITED_FOR = (calls.PHRASE, calls.PROPOSE)
+
+
+def bills(found: Mapping[str, Bill]) -> tuple[list[tuple[str, str]], float]:
+    """What models took in an interview, by what for, and the seconds of it that the applicant waited."""
+    waited = sum(found[purpose].seconds for purpose in WAITED_FOR if purpose in found)
+    return [(WHAT_FOR.get(purpose, purpose), str(bill)) for purpose, bill in found.items()], waited
 
 
 def reason(grade: Grade) -> str:

@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vetting.llm import Access, Attempt
-from vetting.records import Json, ModelCall
+from vetting.records import Json, ModelCall, Question
 
+PHRASE, PROPOSE, GRADE = "phrase", "propose", "grade"  # purposes
 RESUME = "RESUME"  # the mark of what was told of a résumé
 RESUME_READ = "résumé"  # purpose of a call that reads one
 TOLD = re.compile(rf"(<<{RESUME} (\w+)>>\n).*?(\n<<end {RESUME} \2>>)", re.DOTALL)
@@ -39,18 +40,21 @@ def keep(
 
 @dataclass(frozen=True)
 class Bill:
-    """What the models of one interview took."""
+    """What models took."""
 
     calls: int
     faults: int
     seconds: float
     cost: float  # of the calls whose price is known
     unpriced: int  # calls whose price is not
+    longest: float = 0.0  # seconds of one call
 
     def __str__(self) -> str:
         faults = f" ({self.faults} failed)" if self.faults else ""
         also = f", {self.unpriced} of them of unknown price" if self.unpriced else ""
-        return f"{self.calls} call{'s' * (self.calls != 1)}{faults}, {self.seconds:.1f} s, cost {self.cost:.4f}{also}"
+        longest = f" (longest {self.longest:.1f} s)" if self.calls > 1 else ""
+        calls = f"{self.calls} call{'s' * (self.calls != 1)}"
+        return f"{calls}{faults}, {self.seconds:.1f} s{longest}, cost {self.cost:.4f}{also}"
 
 
 def bill(db: Session, sitting_id: int) -> Bill:
@@ -58,11 +62,28 @@ def bill(db: Session, sitting_id: int) -> Bill:
     row = db.execute(
         select(
             func.count(ModelCall.id), func.count(func.nullif(ModelCall.fault, "")), func.sum(ModelCall.seconds),
-            func.sum(ModelCall.cost), func.count(ModelCall.cost),
+            func.sum(ModelCall.cost), func.count(ModelCall.cost), func.max(ModelCall.seconds),
         ).where(ModelCall.sitting_id == sitting_id)
     ).one()  # fmt: skip
-    calls, faults, seconds, cost, priced = row
-    return Bill(calls, faults, float(seconds or 0.0), float(cost or 0.0), calls - priced)
+    calls, faults, seconds, cost, priced, longest = row
+    return Bill(calls, faults, float(seconds or 0.0), float(cost or 0.0), calls - priced, float(longest or 0.0))
+
+
+def bills(db: Session, question: Question) -> dict[str, Bill]:
+    """What models took in one interview, by what they were asked for."""
+    found: dict[str, list[ModelCall]] = {}
+    for call in db.scalars(select(ModelCall).where(ModelCall.sitting_id == question.sitting_id).order_by(ModelCall.id)):
+        graded = question.answer is not None and call.answer_id == question.answer.id
+        if graded or call.sent.get("about", {}).get("question") == question.id:
+            found.setdefault(call.purpose, []).append(call)
+    return {purpose: total(calls) for purpose, calls in found.items()}
+
+
+def total(calls: Sequence[ModelCall]) -> Bill:
+    costs, seconds = [call.cost for call in calls], [call.seconds for call in calls]
+    known = [cost for cost in costs if cost is not None]
+    faults = sum(bool(call.fault) for call in calls)
+    return Bill(len(calls), faults, sum(seconds), sum(known), len(costs) - len(known), max(seconds, default=0.0))
 
 
 def within_budget(db: Session, access: Access, sitting_id: int) -> Access:

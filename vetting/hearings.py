@@ -24,7 +24,7 @@ from vetting.prompts import Prompt
 from vetting.records import Answer, Grade, Json, ModelCall, Question, Referral
 from vetting.verdicts import Said
 
-PURPOSE = "grade"
+PURPOSE = calls.GRADE
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,6 @@ from vetting.records import Json, ModelCall, Question
 from vetting.screening import screen
 from vetting.verdicts import draw_codes
 
-PURPOSE = "propose"
 MOST = 3  # questions in one reply
 LONGEST = 40  # words of one
 SECONDS, DEADLINE = 8.0, 10.0  # of one call, and of all tries: somebody waits
@@ -144,7 +143,7 @@ def keep(
 ) -> None:
     """Put on record what was asked of whom and what came of it; what stands after the same turn already stays."""
     kept = calls.keep(
-        db, attempts, purpose=PURPOSE, now=now, sitting_id=question.sitting_id, about=wanted.about
+        db, attempts, purpose=calls.PROPOSE, now=now, sitting_id=question.sitting_id, about=wanted.about
     )  # fmt: skip
     if question.answer is not None or question.turns[-1].number != wanted.after or tried(question):
         return

@@ -56,6 +56,8 @@ class UnreadableFileError(ValueError):
 
 def read_file(name: str, content: bytes) -> str:
     """The text of a résumé: pdf, docx or plain text, by its content rather than its name."""
+    if not content and not name:
+        raise UnreadableFileError("Nothing was sent. Maybe choose a file or type the text, or go on without.")
     if not content:
         raise UnreadableFileError("The file is empty. Maybe choose it again.")
     if len(content) > LARGEST:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
@@ -89,11 +91,32 @@ def test_an_empty_answer_is_mended_not_lost_and_a_fact_can_be_asked_for(front, v
     (number,) = hidden(page.text, "question_id")
     _, empty = send(visitor, mine, page, "   ")
     assert empty.status_code == 422
-    assert "Fill this in" in empty.text
+    assert "Fill this in, or skip the question." in text(empty.text)
     if "Ask for a fact" in page.text:
         _, told = send(visitor, mine, page, "Is the moon made of cheese?", act="ask")
         assert "Make an assumption" in text(told.text)
         assert hidden(told.text, "question_id") == [number]
+    _, page = send(visitor, mine, page, "I begin with the smallest case.")
+    if hidden(page.text, "question_id") == [number]:
+        _, empty = send(visitor, mine, page, "")
+        assert "Fill this in, or say that you are done with this question." in text(empty.text)
+
+
+def test_who_is_asked_to_fill_in_something_is_offered_only_what_there_is(front, visitor):
+    """Practice has no skip, and a résumé may be left out."""
+    invitation = front.invite(form=TALK)
+    tried = visitor.post(f"{invitation}/practice/1", data=fields(visitor.get(f"{invitation}/practice/1").text))
+    assert tried.status_code == 422
+    assert "Fill this in." in text(tried.text)
+    assert "Skip" not in text(tried.text).replace("Skip to the content", "")
+    assert "skip the question" not in tried.text
+    mine = front.begin(visitor, invitation)
+    for typed in ({}, {"text": ""}, {"text": "  "}):
+        nothing = visitor.post(f"{mine}/experience", data=typed)
+        assert nothing.status_code == 422
+        assert "Nothing was sent. Maybe choose a file or type the text, or go on without." in text(nothing.text)
+    empty = visitor.post(f"{mine}/experience", files={"file": ("cv.txt", b"", "text/plain")})
+    assert "The file is empty" in text(empty.text)
 
 
 def test_a_pause_comes_back_to_the_same_turn(front, visitor):
@@ -127,15 +150,25 @@ def test_staff_read_the_quote_that_decided_and_what_the_models_took(front, visit
     with store.writing(front.house.engine) as db:
         answer = db.scalars(select(Answer).where(Answer.question_id == int(number))).one()
         seat, probe = answer.question.sitting, front.house.bank.probes[answer.question.item_id]
-        attempt = Attempt(Prompt("grade", "x"), "openai/one", "", [], "{}", 2.5, 10, 10, 0.0125, "")
-        calls.keep(db, [attempt], purpose="grade", now=NOON, sitting_id=seat.id, answer_id=answer.id)
+        graded = Attempt(Prompt("grade", "x"), "openai/one", "", [], "{}", 2.5, 10, 10, 0.0125, "")
+        calls.keep(db, [graded], purpose=calls.GRADE, now=NOON, sitting_id=seat.id, answer_id=answer.id)
+        worded = replace(graded, seconds=1.25, cost=0.001)
+        for about, attempts in (
+            ({"question": int(number)}, [worded, replace(worded, seconds=3.0, fault="cut", cost=None)]),
+            ({"question": 0}, [worded]),  # of another interview
+        ):
+            calls.keep(db, attempts, purpose=calls.PHRASE, now=NOON, sitting_id=seat.id, about=about)
         criterion = probe.criteria[0].id
         answer.grades.append(Grade(at=NOON, rater="model:x@1", criterion=criterion, level=1, quote="the smallest case"))
         url = f"/recruiter/roles/{seat.invitation.role_id}/people/{seat.applicant_id}/answers/{answer.id}"
     with front.staff() as staff:
         shown = text(staff.get(url).text)
     assert "“the smallest case”" in shown
-    assert "1 call, 2.5 s, cost 0.0125" in shown
+    assert "Grading 1 call, 2.5 s, cost 0.0125" in shown
+    worded = "Wording questions 2 calls (1 failed), 4.2 s (longest 3.0 s), cost 0.0010, 1 of them of unknown price"
+    assert worded in shown
+    assert "The applicant waited for 4.2 s of it" in shown
+    assert "Models for this sitting so far: 4 calls (1 failed), 8.0 s (longest 3.0 s), cost 0.0145" in shown
 
 
 def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
