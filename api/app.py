@@ -20,12 +20,14 @@ from api import (
     desk,
     experience,
     lead,
+    papers,
     quality,
     recruiter,
     result,
     rounds,
     running,
     scoping,
+    uploads,
     weights,
     worker,
 )
@@ -47,7 +49,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-LARGEST_BODY = 1_000_000  # bytes of a form
+LARGEST_BODY, LARGEST_FILE = 1_000_000, 20_000_000  # bytes of a form; of a file of units
 SESSION_SECONDS = 14 * 24 * 3600
 
 
@@ -71,8 +73,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         worker,
         recruiter,
         desk,
+        papers,
         scoping,
         running,
+        uploads,
         quality,
         weights,
         rounds,
@@ -95,6 +99,10 @@ def health(db: DB) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+def largest(request: Request) -> int:
+    return LARGEST_FILE if request.url.path.endswith("/units") else LARGEST_BODY
+
+
 async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse what does not come from our own pages or is too large; set the headers of every answer."""
     length = request.headers.get("content-length", "0")
@@ -102,10 +110,9 @@ async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]
         answer = error(
             request, 403, "This form was sent from another site", "Maybe open the page again and send it from there."
         )
-    elif not length.isdigit() or int(length) > LARGEST_BODY:
-        answer = error(
-            request, 413, "This is too much text", "Maybe shorten it; at most a million characters are taken."
-        )
+    elif not length.isdigit() or int(length) > largest(request):
+        most = f"at most {largest(request) // 1_000_000} million characters are taken"
+        answer = error(request, 413, "This is too much text", f"Maybe shorten it, or send it in parts; {most}.")
     else:
         answer = await go_on(request)
     answer.headers.update(HEADERS)

@@ -22,6 +22,7 @@ from api.commands import (
     reviewers,
     run,
     staffing,
+    supplies,
     take,
     vetting,
 )
@@ -40,8 +41,10 @@ app.add_typer(bank.app, name="bank")
 app.add_typer(vetting.roles, name="role")
 quality.add_to(staffing.programs)
 reviewers.add_to(app, staffing.programs)
+supplies.add_to(staffing.programs)
 app.add_typer(staffing.programs, name="program")
 app.add_typer(staffing.hours, name="hours")
+app.add_typer(supplies.credentials, name="credential")
 
 BAD_INPUT = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -18,13 +18,12 @@ from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame, shown_name
 from api.worker import link
-from vetting import delivery, gate, offering, programs, progress, suspicion, work
+from vetting import delivery, gate, programs, progress, suspicion, work
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
 from vetting.work_records import Submission, Suspicion, Unit
 
 router = APIRouter()
-MOST_LINES = 2000  # units in one sending
 STATES = ("waiting", "offered", "in work", "submitted", "checked", "reviewed", "disputed", "held", "sent back",
           "rejected", "accepted")  # fmt: skip
 
@@ -94,10 +93,10 @@ def suspicion_view(flag: Suspicion) -> dict[str, Any]:
 def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
     program = program_or_404(db, number)
     try:
-        doing = {"decide": decide, "units": add_units, "find": find}.get(text_of(form, "act"), nothing)
+        doing = {"decide": decide, "find": find}.get(text_of(form, "act"), nothing)
         doing(db, program, form, who, now)
     except work.FormError as wrong:
-        said = {name: text_of(form, name) for name in ("queue", "verdict", "reason", "measured", "lines")}
+        said = {name: text_of(form, name) for name in ("queue", "verdict", "reason", "measured")}
         names = [queue.name for queue in programs.queues_of(program)]
         place = (
             f"{wrong.field}-{names.index(said['queue']) + 1}" if said["queue"] in names and wrong.field in said else ""
@@ -106,7 +105,7 @@ def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Numb
     return RedirectResponse(f"/lead/{number}/run", HTTPStatus.SEE_OTHER)
 
 
-def nothing(*_: object) -> None:
+def nothing(*_: object) -> NoReturn:
     raise work.FormError("act", "This form was not complete. Maybe send it again from this page.")
 
 
@@ -129,19 +128,6 @@ def decide(db: Session, program: Program, form: FormData, who: str, now: datetim
         except ValueError as wrong:
             raise work.FormError("measured", f"{text!r} is no number. Maybe leave the measure empty.") from wrong
     gate.decide(db, program, queue, text_of(form, "verdict"), text_of(form, "reason"), who, evidence, now)
-
-
-def add_units(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:  # noqa: ARG001
-    """One unit a line."""
-    queue = queue_named(program, form)
-    lines = [line.strip() for line in text_of(form, "lines").splitlines() if line.strip()]
-    if not lines:
-        raise work.FormError("lines", "Write one unit a line.")
-    if len(lines) > MOST_LINES:
-        raise work.FormError(
-            "lines", f"{len(lines):,} lines; at most {MOST_LINES:,} at once. Maybe send them in parts."
-        )
-    offering.add_units(db, program, queue, lines, now)
 
 
 def find(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:

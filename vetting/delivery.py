@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
-from vetting import gate, gold, progress, repeats, work
+from vetting import gate, gold, progress, repeats, uploads, work
 from vetting.checks import step_texts
 from vetting.programs import queues_of
 from vetting.records import Json, Program
@@ -24,7 +24,7 @@ from vetting.work_records import Dispute, Submission, Unit
 
 STEADY = 2.0  # labels of the crowd's kind lent to each rater, so that few labels make nobody perfect
 COLUMNS = ("program", "queue", "unit", "state", "settled", "label", "confidence", "judges", "distribution", "steps",
-           "sent_back", "guideline", "maker", "content", "text", "final_at")  # fmt: skip
+           "sent_back", "guideline", "maker", "content", "language", "part", "tags", "text", "final_at")  # fmt: skip
 
 
 # -- units -------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def unit_row(unit: Unit, queue: QueueForm, sure: float | None, now: datetime) ->
         "distribution": dict(Counter(told)), "steps": step_status(last) if last else [],
         "sent_back": sum(one.outcome is not None and one.outcome.verdict == "sent back" for one in unit.submissions),
         "guideline": last.queue_id if last else None, "maker": f"expert {last.offer.applicant_id}" if last else "",
-        "content": unit.content, "text": last.text if last else "",
+        "content": unit.content, **uploads.said_of(unit), "text": last.text if last else "",
         "final_at": outcome.at.isoformat() if outcome else None,
     }  # fmt: skip
 

@@ -27,6 +27,7 @@ from vetting.account import closed, spread
 from vetting.dossier import NINETY
 from vetting.evidence import WHOLE
 from vetting.messages import RoleForm
+from vetting.papers import held
 from vetting.records import Applicant, Invitation, Json, Sitting
 from vetting.scale import Scale
 from vetting.scene import Pool, Wishes, compose, pool_of, table
@@ -104,6 +105,7 @@ def bench_of(db: Session, form: ProgramForm, scale: Scale, now: datetime) -> Ben
     usual = (float(np.median(hours)) if hours else USUAL_HOURS, float(np.median(pay)) if pay else USUAL_PAY)
     means = np.array([b.mean if b else prior.mean for b in beliefs]).reshape(len(people), len(prior))
     cov = np.array([b.belief.cov if b else prior.cov for b in beliefs]).reshape(len(people), len(prior), len(prior))
+    papers = held(db, now)
     pool = Pool(
         axis=scales.Axis.of("people", map(str, range(len(people)))),
         skills=scale.skills,
@@ -114,7 +116,7 @@ def bench_of(db: Session, form: ProgramForm, scale: Scale, now: datetime) -> Ben
         week=np.concatenate([hours, np.full(newcomers, usual[0])]),
         pay=np.concatenate([pay, np.full(newcomers, usual[1])]),
         languages=(*(base.languages if base else ()), *[frozenset({"en"})] * newcomers),
-        papers=(*[programs.credentials(p, now, db) for p in ready], *[frozenset[str]()] * newcomers),
+        papers=(*[papers.get(p.id, frozenset()) for p in ready], *[frozenset[str]()] * newcomers),
     )
     barred = ~np.isnan(table(form.queues, scale.skills)[1]).all(axis=0)  # (S,)
     looked = np.tile(barred, (len(people), 1))

@@ -25,7 +25,7 @@ from assignment.plan import Plan, Prices
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.routing import offers as routed
-from vetting import evidence, gate, hidden, looks, programs, recalls, rounds, work
+from vetting import evidence, gate, hidden, looks, papers, programs, recalls, rounds, work
 from vetting import scale as scales
 from vetting.learning import Lessons, lessons
 from vetting.records import Applicant, Json, PlanRecord, Program
@@ -106,7 +106,9 @@ def alone(
     scale = scales.of(scales.latest(db))
     known = evidence.belief(person, scale, now)
     undated = [queue.model_copy(update={"due": None}) for queue in queues]
-    pool = replace(pool_of([person], [known], scale), papers=(programs.credentials(person, now, db),))
+    pool = replace(
+        pool_of([person], [known], scale), papers=(papers.held(db, now, person).get(person.id, frozenset()),)
+    )
     barred = [wish for wish in programs.wishes(db, program) if wish.kind == "bar" and wish.applicant_id == person.id]
     names = [queue.name for queue in queues]
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]

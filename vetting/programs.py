@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from vetting.evidence import WHOLE
 from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
 from vetting.scope import ProgramForm, QueueForm
-from vetting.work_records import Credential, Scope
+from vetting.work_records import Scope
 
 GONE = {"gone": True}  # body of a queue's row from which on there is no such queue
 
@@ -50,12 +50,6 @@ def keep_program(db: Session, form: ProgramForm, now: datetime, *, whole: bool =
         db.add(Scope(at=now, program_id=program.id, body=around))
     db.flush()
     return program
-
-
-def credentials(person: Applicant, now: datetime, db: Session) -> frozenset[str]:
-    """Credentials that a person has verified and that have not run out; a claim opens nothing."""
-    rows = db.scalars(select(Credential).where(Credential.applicant_id == person.id))
-    return frozenset(row.name for row in rows if row.verified_by and (row.expires is None or row.expires > now))
 
 
 def experts(db: Session, *, only: Applicant | None = None) -> list[Applicant]:

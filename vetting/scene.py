@@ -20,7 +20,8 @@ from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
 from vetting.learning import Lessons, fits, lessons
-from vetting.programs import credentials, experts, known_skills, offer, queues_of, scope_of, wishes
+from vetting.papers import held, key
+from vetting.programs import experts, known_skills, offer, queues_of, scope_of, wishes
 from vetting.records import Applicant, Program, Wish
 from vetting.scale import Axis, Scale
 from vetting.scope import QueueForm
@@ -115,7 +116,8 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     scale = scales.of(scales.latest(db))
     beliefs = [evidence.belief(person, scale, now) for person in people]
     variance = people_variance(beliefs, queues, scale)
-    pool = replace(pool_of(people, beliefs, scale), papers=tuple(credentials(one, now, db) for one in people))
+    papers = held(db, now)
+    pool = replace(pool_of(people, beliefs, scale), papers=tuple(papers.get(one.id, frozenset()) for one in people))
     kept = [wish for wish in wishes(db, program) if str(wish.applicant_id) in pool.axis.position]
     asked = Wishes(
         rows_of(kept, "bar", pool.axis, queues), rows_of(kept, "pin", pool.axis, queues),
@@ -250,10 +252,12 @@ def week_of(pool: Pool, queues: Sequence[QueueForm], now: datetime) -> Floats:
 
 def may_enter(pool: Pool, queues: Sequence[QueueForm]) -> NDArray[np.bool_]:
     """(E, Q) who speaks a queue's languages and holds its credentials, verified."""
+    asked = [(queue.spoken, {key(name) for name in queue.credentials}) for queue in queues]
     return np.array(
         [
-            [queue.spoken <= spoken and held >= set(queue.credentials) for queue in queues]
-            for spoken, held in zip(pool.languages, pool.held, strict=True)
+            [languages <= spoken and names <= papers for languages, names in asked]
+            for spoken, has in zip(pool.languages, pool.held, strict=True)
+            for papers in [{key(name) for name in has}]
         ]
     )
 

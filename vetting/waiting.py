@@ -19,7 +19,6 @@ from vetting.scope import QueueForm
 from vetting.work_records import (
     Dispute,
     Finding,
-    Gold,
     Look,
     Offer,
     Outcome,
@@ -30,6 +29,7 @@ from vetting.work_records import (
     Submission,
     Suspicion,
     Unit,
+    deliverable,
 )
 
 FEW, MANY = 4, 64  # units whose history is read at first, and at most, at once
@@ -45,7 +45,7 @@ def candidates(
     Tasks: "rework" (their own, sent back), "resolve", "produce", "review", "second". With `pilot`, the pilot's alone.
     """
     here = [Unit.program_id == program.id, Unit.queue == queue.name, *([Unit.pilot] if pilot else [])]
-    here.append(Unit.id.not_in(select(Gold.unit_id)))
+    here.append(deliverable())
     if task in FEW_OF:
         ids = db.scalars(FEW_OF[task](person).limit(MOST)).all()
         if not ids:

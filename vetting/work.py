@@ -73,6 +73,7 @@ HISTORY = (  # loads units with all that happened to them
     MADE.selectinload(Submission.suspicions).selectinload(Suspicion.findings),
     MADE.selectinload(Submission.outcomes),
     selectinload(Unit.disputes).selectinload(Dispute.resolution),
+    selectinload(Unit.source),
 )
 
 

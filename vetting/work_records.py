@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint
+from sqlalchemy import ColumnElement, ForeignKey, UniqueConstraint, and_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vetting.records import Applicant, Json, Program, Queue, Record
@@ -32,6 +32,21 @@ class Credential(Record):
     issuer: Mapped[str]
     verified_by: Mapped[str] = mapped_column(default="")  # empty: claimed, not verified
     expires: Mapped[datetime | None]
+    applicant: Mapped[Applicant] = relationship()
+    looks: Mapped[list[CredentialLook]] = relationship(back_populates="credential", order_by="CredentialLook.id")
+
+
+class CredentialLook(Record):
+    """A person looked at a credential: verified, refused or, later, revoked. The latest look holds."""
+
+    __tablename__ = "credential_look"
+
+    credential_id: Mapped[int] = mapped_column(ForeignKey("credential.id"), index=True)
+    verdict: Mapped[str]  # "verified", "refused" or "revoked"
+    expires: Mapped[datetime | None]  # of a verified one
+    because: Mapped[str]  # what was seen: a register, a document
+    by: Mapped[str]
+    credential: Mapped[Credential] = relationship(back_populates="looks")
 
 
 class Unit(Record):
@@ -50,6 +65,7 @@ class Unit(Record):
     submissions: Mapped[list[Submission]] = relationship(back_populates="unit", order_by="Submission.id")
     disputes: Mapped[list[Dispute]] = relationship(back_populates="unit", order_by="Dispute.id")
     golds: Mapped[list[Gold]] = relationship(back_populates="unit", order_by="Gold.id")
+    source: Mapped[Source | None] = relationship()
 
 
 class Offer(Record):
@@ -228,7 +244,7 @@ class Outcome(Record):
     applicant_id: Mapped[int] = mapped_column(ForeignKey("applicant.id"), index=True)
     level: Mapped[int]  # of the content: 0 rejected, 1 sent back, 2 accepted
     style: Mapped[int]  # the same of the style
-    verdict: Mapped[str]  # "accepted", "sent back" or "rejected"
+    verdict: Mapped[str] = mapped_column(index=True)  # "accepted", "sent back" or "rejected"
     settled: Mapped[str]  # "agreed", "adjudicated" or "ambiguous"
     submission: Mapped[Submission] = relationship(back_populates="outcomes")
     applicant: Mapped[Applicant] = relationship(back_populates="outcomes")
@@ -314,6 +330,45 @@ class Look(Record):
     applicant: Mapped[Applicant] = relationship(back_populates="looks")
 
 
+# -- units from files ------------------------------------------------------------------------------------
+
+
+class Upload(Record):
+    """Units that came to a queue together, from a file or a form."""
+
+    __tablename__ = "upload"
+
+    program_id: Mapped[int] = mapped_column(ForeignKey("program.id"), index=True)
+    queue: Mapped[str]
+    name: Mapped[str]  # of the file
+    digest: Mapped[str]  # sha256 of what was sent
+    by: Mapped[str]
+    undo: Mapped[UploadUndo | None] = relationship(back_populates="upload")
+
+
+class Source(Record):
+    """Where a unit came from, and what the file said of it beside its text."""
+
+    __tablename__ = "source"
+
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), unique=True)
+    upload_id: Mapped[int] = mapped_column(ForeignKey("upload.id"), index=True)
+    language: Mapped[str]
+    part: Mapped[str]
+    tags: Mapped[list[str]]
+
+
+class UploadUndo(Record):
+    """An upload was a mistake: its units are nobody's from now on. Only while nobody had begun."""
+
+    __tablename__ = "upload_undo"
+
+    upload_id: Mapped[int] = mapped_column(ForeignKey("upload.id"), unique=True)
+    by: Mapped[str]
+    upload: Mapped[Upload] = relationship(back_populates="undo")
+
+
 def deliverable() -> ColumnElement[bool]:
-    """Units that are made for the customer: all but gold."""
-    return ~Unit.golds.any()
+    """Units that are made for the customer: all but gold, and but those of an upload that was taken back."""
+    undone = select(Source.unit_id).join(UploadUndo, UploadUndo.upload_id == Source.upload_id)
+    return and_(Unit.id.not_in(select(Gold.unit_id)), Unit.id.not_in(undone))

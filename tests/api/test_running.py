@@ -111,7 +111,7 @@ def test_strangers_and_others_links_open_nothing(front, visitor, links, staff):
 def test_a_program_runs_to_its_end_over_the_doors_and_its_files_reconcile(front, visitor, links, staff):
     assert (
         staff.post(
-            "/lead/1/run", data={"act": "units", "queue": "Checks", "lines": "Is 7 prime?\n=Is 9 prime?"}
+            "/lead/1/units", data={"act": "add", "queue": "Checks", "rows": "text\nIs 7 prime?\n=Is 9 prime?"}
         ).status_code
         == 303
     )
