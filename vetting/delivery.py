@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
-from vetting import gate, gold, progress, repeats, uploads, work
+from vetting import gate, gold, progress, repeats, work
 from vetting.checks import step_texts
 from vetting.programs import queues_of
 from vetting.records import Json, Program
@@ -52,9 +52,16 @@ def unit_row(unit: Unit, queue: QueueForm, sure: float | None, now: datetime) ->
         "distribution": dict(Counter(told)), "steps": step_status(last) if last else [],
         "sent_back": sum(one.outcome is not None and one.outcome.verdict == "sent back" for one in unit.submissions),
         "guideline": last.queue_id if last else None, "maker": f"expert {last.offer.applicant_id}" if last else "",
-        "content": unit.content, **uploads.said_of(unit), "text": last.text if last else "",
+        "content": unit.content, **source_of(unit), "text": last.text if last else "",
         "final_at": outcome.at.isoformat() if outcome else None,
     }  # fmt: skip
+
+
+def source_of(unit: Unit) -> Json:
+    """What the file said of a unit beside its text."""
+    if unit.source is None:
+        return {"language": "", "part": "", "tags": []}
+    return {"language": unit.source.language, "part": unit.source.part, "tags": unit.source.tags}
 
 
 def resolution_of(submission: Submission) -> Dispute | None:

@@ -216,10 +216,3 @@ def counted(db: Session, program: Program, *where: ColumnElement[bool]) -> dict[
         .where(Unit.program_id == program.id, *where).group_by(Source.upload_id)
     )  # fmt: skip
     return {upload: int(count) for upload, count in db.execute(rows)}
-
-
-def said_of(unit: Unit) -> Json:
-    """What the file said of a unit beside its text."""
-    if unit.source is None:
-        return {"language": "", "part": "", "tags": []}
-    return {"language": unit.source.language, "part": unit.source.part, "tags": unit.source.tags}
