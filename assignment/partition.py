@@ -27,11 +27,11 @@ from assignment.best_reply import best_worth
 from assignment.blocks import Blocks, blocks
 from assignment.plan import Plan, constant, weigh
 from assignment.polish import WIDE, polish
-from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, Sums, as_prices, frame, ground, track
+from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, as_prices, frame, track
 from assignment.problem import Problem, Queues
 from assignment.projection import ROLES
 from assignment.repair import repair
-from assignment.reply_map import Ground, best_choices, reply_sums
+from assignment.reply_map import NOBODY, Ground, Sums, best_choices, fees, lay, soft_sums
 from assignment.rows import servable
 from assignment.solve import GOAL
 
@@ -58,10 +58,7 @@ class Part:
     def lay(self, served: Bools) -> tuple[Ground, Blocks]:
         """The arcs of queues that can be served, and the blocks of hours."""
         if self.laid is None:
-            p, queues = self.problem, self.problem.queues
-            land = Ground(p.starts, p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, served[p.queue], queues.due,
-                          queues.purse, queues.review_share, queues.second_share)  # fmt: skip
-            self.laid = (land, blocks(p))
+            self.laid = (lay(self.problem, served), blocks(self.problem))
         return self.laid
 
 
@@ -138,11 +135,13 @@ def arcs_of(part: Part, which: Bools) -> dict[str, Any]:
     return {**rows, "expert": rows["expert"] + part.first, "hours": p.hours}
 
 
-def sums(part: Part, served: Bools, price: Floats, scale: Floats, epsilon: float, thin: float) -> Sums:
+def sums(
+    part: Part, served: Bools, price: Floats, scale: Floats, epsilon: float, thin: float
+) -> tuple[float, Floats, Floats]:
     """F, usage and Hessian of the part."""
     land, who = part.lay(served)
-    total, usage, hessian = reply_sums(land, who, price, scale, epsilon, thin, np.zeros(0))
-    return float(total), usage, hessian
+    total, used, curved = soft_sums(land, who, price, 1.0 / scale, epsilon, thin)
+    return total, used, curved()
 
 
 def replies(part: Part, served: Bools, price: Floats, charge: Charge, reach: float) -> tuple[float, dict[str, Any]]:
@@ -153,10 +152,10 @@ def replies(part: Part, served: Bools, price: Floats, charge: Charge, reach: flo
     p = part.problem
     land, who = part.lay(served)
     worth = np.zeros(p.arcs)
-    best = best_choices(land, who, price, charge.on(part), worth)[1]
+    best = best_choices(land, who, fees(land, price), charge.on(part), worth)[1]
     least = np.full(p.experts, np.inf)
     np.minimum.at(least, who.expert, best)
-    near = land.alive & (worth >= least[p.expert] - reach)
+    near = served[p.queue] & (worth >= least[p.expert] - reach)
     near |= (p.pinned > 0) | (p.before > 0)
     seat = p.expert * len(p.queues) + p.queue  # sorted
     return float(who.hours @ best), arcs_of(part, np.isin(seat, seat[near]))
@@ -171,13 +170,14 @@ class _Everybody(SmoothDual):
     def __init__(self, at: Frame, crowd: Crowd, served: Bools) -> None:
         self.frame, self.crowd, self.served, self.rounds = at, crowd, served, 0
 
-    def sums(self, scaled: Floats, epsilon: float, plan: Floats | None = None) -> Sums:
+    def sums(self, scaled: Floats, epsilon: float, plan: Floats = NOBODY) -> Sums:
         """As of one pool; the plan of single experts stays with them."""
         del plan
         self.rounds += 1
         scale = self.frame.scale
         parts = self.crowd.each(sums, self.served, scaled / scale, scale, epsilon, self.thin(epsilon))
-        return sum(part[0] for part in parts), sum(part[1] for part in parts), sum(part[2] for part in parts)
+        total, used, upper = (sum(column) for column in zip(*parts, strict=True))
+        return total, used, lambda: upper
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
     full = _Everybody(at, crowd, served)
     few = blocks(some)
     few = few._replace(hours=few.hours / np.maximum(chance[few.expert], 1e-300))
-    path, epsilon = track(at, SmoothDual(at, ground(some, at), few), full, SHARP)
+    path, epsilon = track(at, SmoothDual(at, lay(some, at.alive), few), full, SHARP)
     price = path.price / at.scale
     answers = crowd.each(replies, served, price, free := _free(queues), 2.0 * WIDE * epsilon)
     sent = _joined(queues, [rows for _, rows in answers])

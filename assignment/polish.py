@@ -17,7 +17,7 @@ Rows of `pairing` are added here, where the hours break them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linprog
@@ -27,15 +27,16 @@ from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.blocks import blocks
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import constant, weigh
-from assignment.prices import Frame, Priced, ground
+from assignment.prices import Frame, Priced
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.repair import within_limits
-from assignment.reply_map import best_choices
+from assignment.reply_map import best_choices, fees, lay
 from assignment.rows import coupling, cut_rows
 
 NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
 WIDE = 8.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
+REACH = 64.0  # the same for arcs of queues whose reviews must be shared out anew
 LATER = 0.25  # the same for arcs that later prices add
 GROWTH = 10.0  # of a box that holds a price back
 ROUNDS = 20
@@ -63,6 +64,7 @@ class _Replies:
     second: Floats  # (b,) of the runner-up
     worth: Floats  # (A,) without bonuses
     band: float
+    queues: Bools  # (Q,) of which arcs
 
 
 class _Box:
@@ -93,7 +95,8 @@ class _Box:
 
 @dataclass(frozen=True, eq=False)
 class _Vertex:
-    hours: Floats  # (A,)
+    columns: _Columns
+    share: Floats  # (columns,)
     price: Floats  # (n,)
     cut: Floats  # (cuts,) prices of the pairing rows
     loose: Rows  # decided blocks in pools that are not fully used
@@ -106,15 +109,16 @@ class _Polisher:
 
     def __init__(self, problem: Problem, at: Frame) -> None:
         self.problem, self.frame = problem, at
-        self.blocks, self.ground = blocks(problem), ground(problem, at)
+        self.blocks, self.ground = blocks(problem), lay(problem, at.alive)
         self.gain = problem.gain
+        self.every = np.ones(len(problem.queues), dtype=bool)
         self.cuts: list[Cut] = []
 
     def replies(self, price: Floats, pairing: Floats, band: float) -> _Replies:
         worth = np.zeros(self.problem.arcs)
         extra = pairing if pairing.any() else pairing[:0]
-        choice, best, second = best_choices(self.ground, self.blocks, price, extra, worth)
-        return _Replies(choice, best, second, worth, band)
+        choice, best, second = best_choices(self.ground, self.blocks, fees(self.ground, price), extra, worth)
+        return _Replies(choice, best, second, worth, band, self.every)
 
     def bonus(self, block: Rows, arc: Rows) -> Floats:
         return np.where(self.blocks.arc[block] == arc, self.blocks.bonus[block], 0.0)
@@ -136,9 +140,13 @@ class _Polisher:
         near = np.zeros(len(arc), dtype=bool)
         bonus = self.bonus(block, arc)
         for at in seen:
-            near |= at.best[block] - at.worth[arc] - bonus <= at.band
-        near &= self.frame.alive[arc] & (p.queues.due[p.queue[arc]] >= self.blocks.period[block])
+            near |= (at.best[block] - at.worth[arc] - bonus <= at.band) & at.queues[p.queue[arc]]
+        near &= self.frame.alive[p.queue[arc]] & (p.queues.due[p.queue[arc]] >= self.blocks.period[block])
         return block[near], arc[near]
+
+    def queue(self, cut: Cut) -> int:
+        """The queue whose pairing it keeps."""
+        return int(self.problem.queue[cut.arc[0]])
 
     def bound(self, price: Floats, at: _Replies) -> float:
         limits = self.frame.limit @ (price * self.frame.scale)
@@ -162,9 +170,12 @@ def polish(
         if (limit := work.bound(vertex.price, now)) < proven:
             proven, best = limit, (vertex.price, pairing, _common(work, vertex.cut))
             box.move(vertex)
-        hours = within_limits(problem, vertex.hours)
+        hours = within_limits(problem, vertex.columns.hours(vertex.share, problem.arcs))
         broken = broken_pairings(problem, hours)
-        if late() or (not broken and proven - weigh(problem, hours)[1] <= goal * abs(proven)):
+        enough = proven - goal * abs(proven)
+        if broken and weigh(problem, hours)[1] >= enough and not late():
+            hours, broken = _settled(work, vertex, seen, broken, REACH * priced.epsilon)
+        if late() or (not broken and weigh(problem, hours)[1] >= enough):
             break
         moved = _moved(work, soft.choice, now) & ~open_to
         if not moved.any():
@@ -173,8 +184,61 @@ def polish(
         seen.append(now)
         box.grow(vertex)
         work.cuts += broken
-        box.add(np.array([len(problem.queues) + problem.queue[cut.arc[0]] for cut in broken], dtype=np.intp))
+        box.add(np.array([len(problem.queues) + work.queue(cut) for cut in work.cuts[len(box.cut) :]], dtype=np.intp))
     return Polished(hours, *best, int(open_to.sum()))
+
+
+def _settled(
+    work: _Polisher, vertex: _Vertex, seen: list[_Replies], broken: list[Cut], reach: float
+) -> tuple[Floats, list[Cut]]:
+    """Hours that can be paired, near those of a vertex that is good enough otherwise, and what is broken still.
+
+    Whoever works on a broken queue, or would lose at most `reach` an hour there, chooses anew; all others stay.
+    """
+    touched, hours = np.zeros(len(work.problem.queues), dtype=bool), np.zeros(0)
+    for _ in range(ROUNDS):
+        work.cuts += broken
+        touched[[work.queue(cut) for cut in broken]] = True
+        wide = replace(seen[0], band=reach, queues=touched)
+        hours = within_limits(work.problem, _settle(work, vertex, [*seen, wide]))
+        broken = broken_pairings(work.problem, hours)
+        if not broken:
+            break
+    return hours, broken
+
+
+def _settle(work: _Polisher, vertex: _Vertex, seen: list[_Replies]) -> Floats:
+    """(A,) hours where people near the queues of the last replies seen choose anew."""
+    p, old, wide = work.problem, vertex.columns, seen[-1]
+    hours = old.hours(vertex.share, p.arcs)
+    least = np.full(p.experts, np.inf)
+    np.minimum.at(least, work.blocks.expert, wide.best)
+    arcs = np.flatnonzero(wide.queues[p.queue])
+    near = (hours[arcs] > 0) | (wide.worth[arcs] >= least[p.expert[arcs]] - wide.band)
+    free = np.zeros(p.experts, dtype=bool)
+    free[p.expert[arcs[near]]] = True
+    kept = np.where(free[p.expert], 0.0, hours)
+    col = _columns(work, np.full(len(work.blocks.hours), -1), np.flatnonzero(free[work.blocks.expert]), seen)
+    used, frozen = (_used(work, some) for some in (hours, kept))
+    room = np.maximum(_limits(work), np.where(np.arange(len(used)) < len(work.frame.on), used, 0.0)) - frozen
+    found = linprog(
+        -col.gain / work.frame.hour,
+        A_ub=vstack([col.usage, col.one_each], format="csr"),
+        b_ub=np.append(room, np.ones(col.one_each.shape[0])),
+        bounds=(0.0, 1.0),
+        method="highs-ds",
+    )
+    return hours if found.x is None else kept + col.hours(found.x, p.arcs)
+
+
+def _limits(work: _Polisher) -> Floats:
+    return np.append(work.frame.limit[work.frame.on], np.zeros(len(work.cuts)))
+
+
+def _used(work: _Polisher, hours: Floats) -> Floats:
+    """(rows with a price and cuts,) what hours (A,) use."""
+    arcs = np.flatnonzero(hours)
+    return work.usage(np.zeros(len(arcs), np.intp), arcs, hours[arcs], 1).toarray()[:, 0]
 
 
 def _common(work: _Polisher, dual: Floats) -> Floats:
@@ -244,7 +308,7 @@ def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], b
     found = linprog(
         -np.concatenate([col.gain, -high, low]) / money,
         A_ub=block_array([[col.usage, -trade, trade], [col.one_each, None, None]], format="csr"),
-        b_ub=np.concatenate([at.limit[at.on], np.zeros(len(work.cuts)), np.ones(len(open_to))]),
+        b_ub=np.append(_limits(work), np.ones(len(open_to))),
         bounds=np.column_stack([
             np.zeros(chosen + 2 * rows), np.append(np.ones(chosen), np.full(2 * rows, np.inf)),
         ]),
@@ -256,7 +320,8 @@ def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], b
     price, all_held = np.zeros(len(at.scale)), np.zeros(len(at.scale), dtype=bool)
     price[at.on], all_held[at.on] = dual, held
     return _Vertex(
-        hours=col.hours(found.x[:chosen], work.problem.arcs),
+        columns=col,
+        share=found.x[:chosen],
         price=price / at.scale,
         cut=cut,
         loose=col.decided[share[col.pool] < WHOLE],

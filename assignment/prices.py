@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -33,7 +32,7 @@ from assignment.blocks import Blocks, blocks
 from assignment.plan import Prices, hour_values
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
-from assignment.reply_map import Ground, reply_sums
+from assignment.reply_map import NOBODY, Ground, Sums, lay, soft_sums
 from assignment.rows import servable
 
 COLD = 0.2  # ε at the start, as a share of the usual worth of an hour
@@ -48,9 +47,6 @@ STEPS, EACH = 150, 25  # in all, and for each ε
 DAMP, DAMP_MIN = 0.03, 0.0003  # curvature a row has at least, as if this share of its flow were near a tie
 
 
-Sums: TypeAlias = tuple[float, Floats, Floats]  # F, usage, upper triangle of the Hessian
-
-
 @dataclass(frozen=True, eq=False)
 class Frame:
     """The coupling rows (n = 3 Q + G: D, R1, R2, B), scaled so that prices are money and limits are about 1."""
@@ -61,7 +57,7 @@ class Frame:
     worth: Floats  # (n,) money that hangs on the row
     start: Floats  # (n,) first guess of the scaled prices
     pull: Floats  # (n,) how much of the row an hour uses, per unit of the row: usual rate / σ
-    alive: Bools  # (A,) arcs of queues that can be served
+    alive: Bools  # (Q,) queues that can be served
     hour: float  # usual worth of an hour
 
 
@@ -101,7 +97,7 @@ def frame(problem: Problem) -> Frame:
         worth=np.concatenate([money, money, money, total_by(queues.purse, money, groups)]),
         start=np.concatenate([0.2 * queues.value, *check, np.full(groups, 0.02)]) * scale,
         pull=np.concatenate([usual.accepted, k1 * usual.rate[PRODUCE], k2 * usual.rate[PRODUCE], wage]) / scale,
-        alive=arcs_alive,
+        alive=alive,
         hour=float(np.median(gains)) if len(gains) else 1.0,
     )  # fmt: skip
 
@@ -112,21 +108,14 @@ class SmoothDual:
     def __init__(self, at: Frame, land: Ground, who: Blocks) -> None:
         self.frame, self.ground, self.blocks = at, land, who
 
-    def sums(self, scaled: Floats, epsilon: float, plan: Floats | None = None) -> Sums:
-        """(F, usage (n,), upper Hessian) at scaled prices; adds the soft hours to plan (A,)."""
-        hours, scale = np.zeros(0) if plan is None else plan, self.frame.scale
-        return reply_sums(self.ground, self.blocks, scaled / scale, scale, epsilon, self.thin(epsilon), hours)
+    def sums(self, scaled: Floats, epsilon: float, plan: Floats = NOBODY) -> Sums:
+        """F, usage (n,) and Hessian at scaled prices; adds the soft hours to plan (A,)."""
+        per = 1.0 / self.frame.scale
+        return soft_sums(self.ground, self.blocks, scaled * per, per, epsilon, self.thin(epsilon), plan)
 
     def thin(self, epsilon: float) -> float:
         """How likely a choice must be to count in the Hessian."""
         return COARSE if epsilon > 0.02 * self.frame.hour else FINE
-
-
-def ground(problem: Problem, at: Frame) -> Ground:
-    """The problem as the compiled loops read it."""
-    p, queues = problem, problem.queues
-    return Ground(p.starts, p.queue, p.role, p.gain, p.accepted, p.rate, p.cost, at.alive, queues.due, queues.purse,
-                  queues.review_share, queues.second_share)  # fmt: skip
 
 
 def find_prices(
@@ -137,13 +126,13 @@ def find_prices(
     `late` says when to stop early.
     """
     at = frame(problem)
-    everybody, land = blocks(problem), ground(problem, at)
+    everybody, land = blocks(problem), lay(problem, at.alive)
     full = SmoothDual(at, land, everybody)
     path, epsilon = _Path(at, at.start if start is None else start * at.scale), sharp * at.hour
     if start is None:
         path, epsilon = track(at, SmoothDual(at, land, _sample(problem, everybody)), full, sharp, late)
     hours = np.zeros(problem.arcs)
-    full.sums(path.price, epsilon, plan=hours)
+    full.sums(path.price, epsilon, hours)
     return Priced(path.price / at.scale, epsilon, hours, path.steps)
 
 
@@ -183,13 +172,11 @@ class _Path:
     def _step(self, dual: SmoothDual, epsilon: float, tau: Floats, here: Sums) -> tuple[float, Sums]:
         """One step; how far the merit was expected to fall, and the sums at the new prices."""
         at, on = self.frame, self.frame.on
-        soft, usage, upper = here
+        soft, used, curved = here
         price = self.price[on]
         slack = tau / price if self.slack is None else self.slack
-        matrix = upper[np.ix_(on, on)]  # the upper triangle is all that is read
-        matrix[np.diag_indices(len(on))] += slack / price + self.damp * at.pull[on] / epsilon
-        slope = (at.limit - usage)[on] - tau / price
-        move = -cho_solve(cho_factor(matrix, check_finite=False), slope, check_finite=False)
+        slope = (at.limit - used)[on] - tau / price
+        move = -self._solved(curved(), slack / price + self.damp * at.pull[on] / epsilon, slope)
         move = np.maximum(move, -0.95 * price)
         fall = float(-slope @ move)
         now = self._merit(self.price, soft, tau)
@@ -199,6 +186,13 @@ class _Path:
         self.price[on] = price + length * move
         self._trust(length, (now - self._merit(self.price, there[0], tau)) / max(0.5 * fall, 1e-300))
         return fall, there
+
+    def _solved(self, upper: Floats, diagonal: Floats, slope: Floats) -> Floats:
+        """(∇²F + diagonal)⁻¹ slope over the rows that have a price."""
+        on = self.frame.on
+        matrix = upper if len(on) == len(upper) else upper[np.ix_(on, on)]
+        matrix.ravel()[:: len(on) + 1] += diagonal
+        return cho_solve(cho_factor(matrix.T, lower=True, overwrite_a=True, check_finite=False), slope)
 
     def _trust(self, length: float, kept: float) -> None:
         """Less damping where the quadratic model foretold the fall, more where it did not."""

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from assignment.blocks import blocks
 from assignment.checker import violations
 from assignment.plan import bound
-from assignment.prices import FINE, SmoothDual, _sample, as_prices, find_prices, frame, ground
-from assignment.reply_map import reply_sums
+from assignment.prices import FINE, SmoothDual, _sample, as_prices, find_prices, frame
+from assignment.reply_map import lay, soft_sums
 from assignment.simulation import change_some, simulate_problem
 from assignment.solve import _large, solve
 from tests.assignment.worlds import small_problem
@@ -52,11 +52,12 @@ def test_a_pool_is_planned_to_a_proven_ten_thousandth(seed, load):
 def test_usage_and_hessian_are_the_derivatives_of_the_smoothed_bound():
     problem = small_problem(np.random.default_rng(3), 8, 3, 2, pins=True)
     at = frame(problem)
-    dual = SmoothDual(at, ground(problem, at), blocks(problem))
+    dual = SmoothDual(at, lay(problem, at.alive), blocks(problem))
     rng = np.random.default_rng(4)
     price = at.start * rng.uniform(0.5, 1.5, len(at.start))
     epsilon = 0.3 * at.hour
-    usage, upper = reply_sums(dual.ground, dual.blocks, price / at.scale, at.scale, epsilon, 0.0, np.zeros(0))[1:]
+    _, usage, curved = soft_sums(dual.ground, dual.blocks, price / at.scale, 1.0 / at.scale, epsilon, 0.0)
+    upper = curved()
     hessian = np.triu(upper) + np.triu(upper, 1).T
     for row in at.on:
         step = np.zeros(len(price))
