@@ -26,7 +26,7 @@ from assignment.arrays import Bools, Floats, Rows
 from assignment.best_reply import best_worth
 from assignment.blocks import Blocks, blocks
 from assignment.plan import Plan, constant, weigh
-from assignment.polish import WIDE, polish
+from assignment.polish import REACH, polish
 from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, as_prices, frame, track
 from assignment.problem import Problem, Queues
 from assignment.projection import ROLES
@@ -201,7 +201,7 @@ def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
     few = few._replace(hours=few.hours / np.maximum(chance[few.expert], 1e-300))
     path, epsilon = track(at, SmoothDual(at, lay(some, at.alive), few), full, SHARP)
     price = path.price / at.scale
-    answers = crowd.each(replies, served, price, free := _free(queues), 2.0 * WIDE * epsilon)
+    answers = crowd.each(replies, served, price, free := _free(queues), REACH * epsilon)
     sent = _joined(queues, [rows for _, rows in answers])
     best = _Proof(price, free, _bound(queues, price, answers) - constant(sent))
     rounds = full.rounds + 3

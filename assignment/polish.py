@@ -34,9 +34,9 @@ from assignment.repair import within_limits
 from assignment.reply_map import best_choices, fees, lay
 from assignment.rows import coupling, cut_rows
 
-NEAR = 4.0  # a runner-up within so many ε leaves a block undecided
-WIDE = 8.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
-REACH = 64.0  # the same for arcs of queues whose reviews must be shared out anew
+NEAR = 2.0  # a runner-up within so many ε leaves a block undecided
+WIDE = 4.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
+REACH = 32.0  # the same for arcs of queues whose reviews must be shared out anew
 LATER = 0.25  # the same for arcs that later prices add
 GROWTH = 10.0  # of a box that holds a price back
 ROUNDS = 20

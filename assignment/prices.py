@@ -38,11 +38,11 @@ from assignment.rows import servable
 COLD = 0.2  # ε at the start, as a share of the usual worth of an hour
 SHARP = 2.05e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
-CENTRED, FINISHED = 0.3, 0.03  # how near to the centre before ε falls, and at the end, in ε² of the worth
+CENTRED, FINISHED = 0.3, 1.0  # how near to the centre before ε falls, and at the end, in ε² of the worth
 SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
 SAMPLE = 0.1  # of the experts
 SEATED = 40  # at least so many of every queue and role
-COARSE, FINE = 1e-2, 1e-4  # choices less likely than this are left out of the Hessian, early and late
+COARSE, FINE = 1e-2, 1e-4  # whoever chooses surer than this is left out of the Hessian, early and late
 STEPS, EACH = 150, 25  # in all, and for each ε
 DAMP, DAMP_MIN = 0.03, 0.0003  # curvature a row has at least, as if this share of its flow were near a tie
 

@@ -33,6 +33,8 @@ from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 Sums: TypeAlias = tuple[float, Floats, Callable[[], Floats]]  # F, usage, upper triangle of the Hessian when asked
 
 NOBODY = np.zeros(0)
+BLUR = 2.0  # the Hessian is taken at so many ε: a step should know the ties that it will meet, not only those it leaves
+LIKELY = 0.06  # choices less likely than this are taken for independent in it
 FAR = -21.0  # a choice e^21 times less likely than the best adds nothing
 
 
@@ -255,8 +257,6 @@ def curvature(
         known = 0
         for x in range(found):
             a, share = room.chosen[x], room.chance[x]
-            if share < thin:
-                continue
             s, part = square[land.seat[a]], weight * share
             s[0] += part * land.accepted[a] * land.accepted[a]
             s[1] += part * land.accepted[a] * land.rate[a]
@@ -264,7 +264,8 @@ def curvature(
             s[3] += part * land.accepted[a] * land.cost[a]
             s[4] += part * land.rate[a] * land.cost[a]
             s[5] += part * land.cost[a] * land.cost[a]
-            known = _mean_rows(land, a, share, per, room, known)
+            if share >= thin:
+                known = _mean_rows(land, a, share, per, room, known)
         _take_outer(room, known, weight, hessian)
     _add_seats(land, square, per, hessian)
     return hessian
@@ -305,12 +306,12 @@ def soft_sums(
 ) -> Sums:
     """F, usage (n,) and Hessian in scaled rows (per: 1 / σ) at prices (n,); adds the soft hours to plan (A,).
 
-    What is less likely than `thin` is left out of the Hessian, which only guides a step.
+    The Hessian only guides a step: it is blurred, and leaves out blocks with a choice surer than 1 - thin.
     """
     fee = fees(land, price)
     total, flow, among = reply_sums(land, who, fee, epsilon, thin, plan)
     used = usage(land, flow, len(per) - 3 * len(land.due)) * per
-    return total, used, partial(curvature, land, who, among, fee, per, epsilon, thin)
+    return total, used, partial(curvature, land, who, among, fee, per, BLUR * epsilon, LIKELY)
 
 
 greedy_fast = njit(cache=True)(greedy)

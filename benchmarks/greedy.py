@@ -21,6 +21,7 @@ import numpy as np
 from assignment.arrays import Floats, Rows, total_by
 from assignment.checker import violations
 from assignment.floor import best_floor, solve_with_floor
+from assignment.foresee import foresee
 from assignment.plan import Plan
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
@@ -113,20 +114,26 @@ def fifo(problem: Problem, rng: np.random.Generator) -> Floats:
     return by_hand(problem, rng.permutation(len(problem.queues)), rng.random(problem.experts)[problem.expert])
 
 
-def foretold(problem: Problem, plan: Plan, rng: np.random.Generator) -> dict[str, float]:
-    """What came over what the prices foretold, for small changes; above 1 a loss, below 1 a gain, was overrated."""
+def foretold(problem: Problem, plan: Plan, rng: np.random.Generator) -> dict[str, tuple[float, float]]:
+    """What came over what was foretold for small changes, by today's prices and by those of both ends.
+
+    Both foretell at most: a gain comes out at 1 or below, a loss at 1 or above.
+    """
     which, who = rng.random(len(problem.queues)) < 0.1, rng.random(problem.experts) < 0.05
     found = {}
     for sign in (0.05, -0.05):
         demand = problem.queues.demand * (1.0 + sign * which)
-        said = plan.prices.demand @ (demand - problem.queues.demand)
-        new = solve(replace(problem, queues=replace(problem.queues, demand=demand)), goal=1e-7)
-        found[f"demand {sign:+.0%}"] = (new.objective - plan.objective) / said if said else 1.0
         hours = problem.hours * (1.0 + sign * who)[:, None]
-        said = float((plan.prices.hour * (hours - problem.hours)).sum())
-        found[f"hours {sign:+.0%}"] = (
-            solve(replace(problem, hours=hours), goal=1e-7).objective - plan.objective
-        ) / said
+        for name, changed in (
+            ("demand", replace(problem, queues=replace(problem.queues, demand=demand))),
+            ("hours", replace(problem, hours=hours)),
+        ):
+            came = solve(changed, goal=1e-7).objective - plan.objective
+            said = foresee(plan, changed)
+            by_price, gain = (came / one if one else 1.0 for one in (said.by_price, said.gain))
+            found[f"{name} {sign:+.0%}"] = (by_price, gain)
+            if came > said.gain + 1e-7 * abs(plan.objective):
+                raise AssertionError(f"{name} {sign:+.0%} brought {came:g}, foretold were at most {said.gain:g}.")
     return found
 
 
@@ -154,7 +161,9 @@ def main(argv: list[str] | None = None) -> None:
         ours = accepted_worth(problem, plan.hours)
         ratio = [ours / accepted_worth(problem, hours) - 1 for hours in rivals.values()]
         ratios.append([used, *ratio])
-        trust = "   ".join(f"{name} {one:.3f}" for name, one in foretold(problem, plan, rng).items())
+        trust = "   ".join(
+            f"{name} {price:.3f} {both:.4f}" for name, (price, both) in foretold(problem, plan, rng).items()
+        )
         print(f"seed {seed}: {used:.1%} of hours, over best skill {ratio[0]:+.1%}, "
               f"by value {ratio[1]:+.1%}, over fifo {ratio[2]:+.1%}, "
               f"rules broken {broken}   {trust}", flush=True)  # fmt: skip

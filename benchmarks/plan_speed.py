@@ -28,7 +28,7 @@ from assignment.simulation import change_some, simulate_problem
 from assignment.solve import solve
 
 
-def highs(problem: Problem, method: str, limit: float) -> str:
+def highs(problem: Problem, method: str, limit: float) -> tuple[str, float]:
     shared, limits = coupling(problem)
     hourly, at_most = hour_rows(problem, columns(problem))
     right = np.concatenate([limits, at_most])
@@ -39,10 +39,10 @@ def highs(problem: Problem, method: str, limit: float) -> str:
     )
     took = time.process_time() - began
     worth = "no plan" if found.x is None else f"objective {-found.fun:.6g}"
-    return f"{method:>10}: {took:8.2f} CPU s   {'optimal' if found.status == 0 else 'not finished'}   {worth}"
+    return f"{method:>10}: {took:8.2f} CPU s   {'optimal' if found.status == 0 else 'not finished'}   {worth}", took
 
 
-def hipo(problem: Problem, method: str, limit: float) -> str:
+def hipo(problem: Problem, method: str, limit: float) -> tuple[str, float]:
     """The same by highspy, one thread, crossover on."""
     import highspy  # noqa: PLC0415 -- the group `bench`
 
@@ -59,13 +59,14 @@ def hipo(problem: Problem, method: str, limit: float) -> str:
     for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off"), ("solver", method),
                         ("run_crossover", "on"), ("time_limit", limit)):  # fmt: skip
         if solver.setOptionValue(name, value) != highspy.HighsStatus.kOk:
-            return f"{method:>10}: this highspy has no {name} = {value}"
+            raise SystemExit(f"{method}: this highspy has no {name} = {value}. Maybe install highspy[extras].")
     solver.passModel(lp)
     began = time.process_time()
     solver.run()
     took = time.process_time() - began
     status = solver.modelStatusToString(solver.getModelStatus())
-    return f"{method:>10}: {took:8.2f} CPU s   {status}   objective {-solver.getInfo().objective_function_value:.6g}"
+    worth = -solver.getInfo().objective_function_value
+    return f"{method:>10}: {took:8.2f} CPU s   {status}   objective {worth:.6g}", took
 
 
 def timed(problem: Problem, **wishes: object) -> tuple[Plan, float]:
@@ -106,6 +107,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--limit", type=float, default=600.0, help="wall seconds for HiGHS")
     wish = parser.parse_args(argv)
     timed(simulate_problem(np.random.default_rng(0), 6000, 50))  # compiles
+    times: dict[tuple[float, str], list[float]] = {}
     for load in wish.load or [0.5, 8.0]:
         for seed in range(1, wish.seeds + 1):
             problem = simulate_problem(
@@ -122,8 +124,15 @@ def main(argv: list[str] | None = None) -> None:
             replans(problem, plan, seed)
             for method in wish.highs:
                 other = highs if method.startswith("highs") else hipo
-                print(f"{'':12}{other(problem, method, wish.limit)}", flush=True)
+                line, other_took = other(problem, method, wish.limit)
+                times.setdefault((load, method), []).append(other_took / took)
+                print(f"{'':12}{line}   {other_took / took:.1f} times ours", flush=True)
             print(f"{'':12}peak memory {getrusage(RUSAGE_SELF).ru_maxrss / 1024**2:.2f} GiB", flush=True)
+    for (load, method), found in times.items():
+        print(
+            f"load {load}: {method} takes {np.median(found):.1f} times ours in the median of {len(found)} pools, "
+            f"{min(found):.1f} to {max(found):.1f}"
+        )
 
 
 if __name__ == "__main__":

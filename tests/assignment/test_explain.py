@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from assignment.explain import choices, eligible_people, one_more_hour, shortages, skill_demand, unmet
+from assignment.foresee import foresee, with_more
 from assignment.plan import hour_values
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import Asks, eligible, project
@@ -139,3 +140,34 @@ def test_a_queue_whose_only_reviewer_is_its_maker_is_short_of_reviewers():
     assert (short.held_back_by, short.missing) == ("review", 100)
     assert np.isnan(short.prices[1])  # no price of the plan says what a stranger would bring
     assert skill_demand(problem, plan, np.array([[1.0, 0.0]]), np.full((1, 2), np.nan)).tolist() == [1, 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.05, -0.05, 0.5, -0.5]), st.sampled_from(["hours", "units", "money"]))
+def test_what_a_change_brings_is_foretold_from_above_and_closely(seed, share, what):
+    problem = small_problem(np.random.default_rng(seed), 10, 4)
+    plan, changed = solve(problem), with_more(problem, share)[what]
+    came, said = solve(changed).objective - plan.objective, foresee(plan, changed)
+    slack = 1e-6 * max(1.0, abs(plan.objective))
+
+    assert came <= said.gain + slack
+    assert said.gain <= said.by_price + slack
+    assert said.gain <= came + 0.05 * abs(came) + slack
+
+
+def test_two_ended_prices_see_the_next_thing_that_is_short():
+    """A unit has a price while three people stand idle; a hundred times as many units find nobody left."""
+    problem, *_ = world([[3.0, 0.0, 0.0]] * 3, demand=(1.0, 0.0))
+    plan = solve(problem)
+    changed = with_more(problem, 100.0)["units"]
+    said = foresee(plan, changed)
+
+    assert said.gain < 0.9 * said.by_price
+    assert said.gain == pytest.approx(solve(changed).objective - plan.objective, rel=1e-6)
+
+
+def test_a_changed_problem_with_other_arcs_is_refused():
+    plan = solve(small_problem(np.random.default_rng(1), 6, 3))
+
+    with pytest.raises(ValueError, match="Maybe solve it anew"):
+        foresee(plan, small_problem(np.random.default_rng(2), 9, 3))

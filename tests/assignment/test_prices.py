@@ -9,7 +9,7 @@ from assignment.blocks import blocks
 from assignment.checker import violations
 from assignment.plan import bound
 from assignment.prices import FINE, SmoothDual, _sample, as_prices, find_prices, frame
-from assignment.reply_map import lay, soft_sums
+from assignment.reply_map import curvature, fees, lay
 from assignment.simulation import change_some, simulate_problem
 from assignment.solve import _large, solve
 from tests.assignment.worlds import small_problem
@@ -56,8 +56,9 @@ def test_usage_and_hessian_are_the_derivatives_of_the_smoothed_bound():
     rng = np.random.default_rng(4)
     price = at.start * rng.uniform(0.5, 1.5, len(at.start))
     epsilon = 0.3 * at.hour
-    _, usage, curved = soft_sums(dual.ground, dual.blocks, price / at.scale, 1.0 / at.scale, epsilon, 0.0)
-    upper = curved()
+    per, who = 1.0 / at.scale, dual.blocks
+    usage = dual.sums(price, epsilon)[1]
+    upper = curvature(dual.ground, who, np.arange(len(who.hours)), fees(dual.ground, price * per), per, epsilon, 0.0)
     hessian = np.triu(upper) + np.triu(upper, 1).T
     for row in at.on:
         step = np.zeros(len(price))
