@@ -7,9 +7,9 @@ ability on a queue x ~ N(m, v), their fit to it included, optimism judges a prod
 
 a factor on the worth of an accepted unit. Rates stay what is believed, so that the plan promises no unit more than is
 expected; only the choice among people leans towards those of whom more is still to be learnt. c wanes with the time
-that is left to use what is learnt, as c √(1 - t / T).
+that is left to use what is learnt and ends halfway: c √(1 - 2 t / T), then 0.
 
-What it may cost is bounded twice: at most `most` of the planned hours lie elsewhere than without it, and the plan's
+What it may cost is bounded twice: at most `most` of the hours planned without it lie elsewhere for it, and the plan's
 gap, held against the bound of the plain problem, is what exploring costs today.
 
 How much hope keeps within `most` is found on the problem without the hours of the plan before. An earlier plan that
@@ -34,6 +34,7 @@ from assignment.solve import solve
 
 REACH = 0.5  # c at the start
 MOST = 0.1  # of the planned hours may go elsewhere in order to learn
+LEARN_FOR = 0.5  # of the time there is; trying people costs rejects, and what is learnt later pays too little
 HALVINGS = 4  # of the hope, until the hours keep to that; then only a part of them is moved
 
 NOTHING = 1e-9  # hours
@@ -44,19 +45,19 @@ class Explored:
     """A plan that also learns, and how much of it does."""
 
     plan: Plan
-    share: float  # of its hours that lie elsewhere than without exploring
+    share: float  # of the hours planned without exploring that lie elsewhere for it
     learning: Floats  # (A,) those hours
     lift: Floats  # (A,) by what factor the worth of a unit was lifted in order to choose people
 
 
 def waning(step: int, steps: int, reach: float = REACH) -> float:
-    """The reach c at one of `steps` plans, counted from 0: what is learnt last can be used least."""
+    """The reach c at one of `steps` plans, counted from 0: first learnt, then used."""
     if not 0 <= step <= steps or steps < 1 or not (np.isfinite(reach) and reach >= 0):
         raise ValueError(
             f"waning: step {step} of {steps} with reach {reach}, but steps count from 0 and a reach is 0 or more. "
             "Maybe the plans of an earlier program were counted too."
         )
-    return reach * float(np.sqrt(1.0 - step / steps))
+    return reach * float(np.sqrt(max(1.0 - step / (LEARN_FOR * steps), 0.0)))
 
 
 def hope(mean: Floats, variance: Floats, asks: Asks, reach: float | Floats) -> Floats:
@@ -89,7 +90,7 @@ def explore(problem: Problem, lift: Floats, *, most: float = MOST, time_limit: f
         wished = replace(problem, before=held, pinned=np.maximum(problem.pinned, at_least))
     bold = solve(wished, time_limit=time_limit)
     learning = np.minimum(np.maximum(bold.hours - calm.hours, 0.0), trial.elsewhere)
-    share = float(learning.sum() / max(bold.hours.sum(), 1e-9))
+    share = float(learning.sum() / max(calm.hours.sum(), NOTHING))
     return Explored(_told_plainly(problem, plain, bold), share, learning, trial.leaning)
 
 
@@ -116,7 +117,7 @@ def _within(problem: Problem, plain: Plan, lift: Floats, most: float, time_limit
         elsewhere = np.maximum(bold.hours - plain.hours, 0.0)
         if not elsewhere.any():
             break  # so little hope moves nothing: a part of what more of it moves
-        part = min(most * float(bold.hours.sum() / elsewhere.sum()), 1.0)
+        part = min(most * float(plain.hours.sum() / elsewhere.sum()), 1.0)
         if part == 1.0:
             return _Trial(leaning, elsewhere)
         if (plain.broken + bold.broken).max() < NOTHING:  # else there is no room for a further promise

@@ -68,9 +68,10 @@ def planned(
 
 
 def reaches(setting: Scene, begun: datetime, now: datetime) -> Floats:
-    """(Q,) how far hope reaches in each queue: what is learnt in its last days can be used least.
+    """(Q,) how far hope reaches in each queue: first learnt, then used.
 
-    It wanes by whole days from the program's first plan to the queue's date; without a date, work goes on and it stays.
+    It wanes by whole days from the program's first plan on and ends halfway to the queue's date; without a date, work
+    goes on and it stays.
     """
     found = np.full(len(setting.queues), REACH)
     for q, (queue, end) in enumerate(zip(setting.queues, deadlines(setting.queues, now), strict=True)):

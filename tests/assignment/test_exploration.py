@@ -26,11 +26,12 @@ def test_hope_is_the_forecast_of_somebody_as_good_as_they_may_be(rng):
     assert (apart[:, 1] == hope(mean, variance, ASKS, 0.7)[:, 1]).all()
 
 
-def test_hope_wanes_to_nothing():
+def test_hope_wanes_to_nothing_halfway():
     reaches = [waning(step, 12) for step in range(13)]
     assert reaches[0] == 0.5
-    assert reaches[12] == 0.0
-    assert (np.diff(reaches) < 0).all()
+    assert reaches[3] == pytest.approx(0.5 * 0.5**0.5)
+    assert reaches[6:] == [0.0] * 7
+    assert (np.diff(reaches[:7]) < 0).all()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -40,7 +41,7 @@ def test_an_exploring_plan_obeys_every_rule_moves_few_hours_and_says_what_it_cos
     plain = solve(problem)
     lift = 1.0 + rng.uniform(0, 0.6, (12, 5))
     found = explore(problem, lift, most=0.3)
-    moved = np.maximum(found.plan.hours - plain.hours, 0).sum() / found.plan.hours.sum()
+    moved = np.maximum(found.plan.hours - plain.hours, 0).sum() / plain.hours.sum()
 
     assert list(violations(problem, found.plan.hours)) == []
     assert found.share == pytest.approx(moved)
@@ -88,7 +89,7 @@ def test_hours_that_are_there_to_learn_are_told_apart_from_hours_kept_from_the_p
     assert (found.plan.hours == solve(kept).hours).all()
     tried = explore(kept, 1.0 + rng.uniform(0, 0.5, (14, 5)), most=0.2)
     assert (tried.learning <= tried.plan.hours + 1e-9).all()
-    assert tried.share <= 0.25
+    assert tried.share <= 0.2 + 1e-12
 
 
 def two_makers(rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -75,7 +76,9 @@ def test_an_unchanged_input_gives_the_same_plan(experts, program, tmp_path):
 def test_a_plan_from_files_explores_and_keeps_a_mix_where_the_queues_ask_for_it(experts, program):
     pool = plan_files.read_experts(experts)
     assert plan_files.plan(pool, program, [], NOW, 10)["exploring"] is None
-    tried = plan_files.plan(pool, program.model_copy(update={"explore": 0.2}), [], NOW, 10)
+    vague = replace(pool, sds=np.where(np.arange(40)[:, None] % 2, 0.2, 0.8) * np.ones_like(pool.sds))
+    dear = [queue.model_copy(update={"value": 900.0}) for queue in program.queues]
+    tried = plan_files.plan(vague, program.model_copy(update={"explore": 0.2, "queues": dear}), [], NOW, 10)
     assert 0 < tried["exploring"]["share"] <= 0.2
     assert sum(row["learning"] for row in tried["hours"]) == pytest.approx(tried["exploring"]["hours"], abs=0.2)
     parts = [queue.model_copy(update={"part": queue.name, "units": 900}) for queue in program.queues]

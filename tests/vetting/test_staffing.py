@@ -381,7 +381,7 @@ def half_known(db, bank):
 
 
 def exploring(db, share, name="Exploring", **fields):
-    form = {"name": name, "explore": share, "queues": [queue(units=40, difficulty=1.0, **fields)]}
+    form = {"name": name, "explore": share, "queues": [queue(units=40, value=400, difficulty=1.0, **fields)]}
     return programs.keep_program(db, ProgramForm.model_validate(form), NOON)
 
 
@@ -419,14 +419,14 @@ def test_an_exploring_plan_made_again_is_the_same_however_often(db, half_known):
     assert half_known
 
 
-def test_hope_wanes_by_the_day_up_to_a_queues_date_and_stays_where_there_is_none(db, half_known):
+def test_hope_wanes_by_the_day_until_half_of_a_queues_time_and_stays_where_there_is_none(db, half_known):
     dated = exploring(db, 0.4, due=(NOON + timedelta(days=9)).date())
     reach = []
     for day in range(10):
         body = staffing.make_plan(db, dated, NOON + timedelta(days=day)).body
         reach.append(body["exploring"]["reach"]["Proofs"])
         db.expire_all()
-    assert reach == pytest.approx([0.5 * (1 - day / 10) ** 0.5 for day in range(10)])
+    assert reach == pytest.approx([0.5 * max(1 - day / 5, 0.0) ** 0.5 for day in range(10)])
     endless = exploring(db, 0.4, "Endless")
     plan(db, endless)
     db.expire_all()
