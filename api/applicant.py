@@ -60,6 +60,8 @@ def invitation_page(
         "skills": [tree[skill] for skill in shown if skill in tree],
         "kept_for": f"{form.keep_months} months",
         "tool_rule": TOOLS, "alternative_url": "", "languages": [("en", "English")], "factors": FACTORS,
+        "talks": form.interview_minutes > 0 and not invited.focus, "models": bool(ours.settings.access.models),
+        "proposes": form.model_proposals > 0,
         "ask_name": not invited.name and invited.applicant is None,
         "action": f"/i/{token}", "said": said, "errors": list(errors),
     }  # fmt: skip

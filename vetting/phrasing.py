@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from item_bank.load import Bank
 from item_bank.probe import Probe, questions
+from item_bank.wording import words
 from vetting import calls, llm
 from vetting.defuse import defuse
 from vetting.interview import Move, stems, told
@@ -25,6 +26,7 @@ from vetting.records import Question
 
 SECONDS, DEADLINE = 10.0, 12.0  # of one call, and of all tries: beyond, the bank's own words ask
 LONGEST = 60  # words
+SAME = 0.8  # share of all words of two wordings that both have, from which on they are one
 HELD_BACK = 30  # letters of a stream that are checked before they are shown
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish", "vi": "Vietnamese", "fr": "French", "it": "Italian"}
 SMALL_WORDS = {
@@ -82,7 +84,15 @@ def transcript(question: Question) -> str:
 def faults(text: str, question: Question, move: Move, bank: Bank) -> Iterator[str]:
     """Why a model's wording must not be shown; none when it may."""
     yield from shape(text, bank.probes[question.item_id], asks=max(1, questions(move.text)))
+    if any(alike(text, turn.text, SAME) for turn in question.turns if turn.who == "asks"):
+        yield "asks what was asked already"
     yield from hints(text, question, move, bank)
+
+
+def alike(one: str, two: str, share: float) -> bool:
+    """Whether two questions have such a share of all their words in common."""
+    here, there = set(words(one)), set(words(two))
+    return len(here & there) >= share * max(len(here | there), 1)
 
 
 def shape(text: str, probe: Probe, *, asks: int = 1, longest: int = LONGEST) -> Iterator[str]:

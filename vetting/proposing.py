@@ -202,10 +202,5 @@ def faults(text: str, question: Question, bank: Bank, beside: Sequence[str] = ()
     if screen([text]) != screen([]):
         yield "speaks to whoever grades"
     others = [turn.text for turn in question.turns if turn.who == "asks"] + [one.asks for one in probe.follow_ups]
-    if any(alike(text, other) for other in (*others, *beside)):
+    if any(phrasing.alike(text, other, ALIKE) for other in (*others, *beside)):
         yield "asks what is asked already"
-
-
-def alike(one: str, two: str) -> bool:
-    here, there = set(words(one)), set(words(two))
-    return len(here & there) >= ALIKE * max(len(here | there), 1)

@@ -32,7 +32,7 @@ from vetting.records import (
     Sitting,
 )
 
-CONSENT = "2026-11"  # version of the consent text, kept with each sitting
+CONSENT = "2026-11-21"  # version of the consent text, kept with each sitting
 
 GradeAnswer = Callable[[Item, Response], int]
 

@@ -50,6 +50,17 @@ def turns(front, number):
     return front.facts(select(Turn.who, Turn.text).where(Turn.question_id == int(number)).order_by(Turn.number))
 
 
+def test_an_invitation_says_who_judges_conversations_and_only_where_there_are_some(front, visitor):
+    told = text(visitor.get(front.invite(form=TALK)).text)
+    assert "judged against written criteria by people." in told
+    assert "A machine scores answers that have a key by fixed rules" in told
+    plain = text(visitor.get(front.invite(form=role_form(*SKILLS))).text)
+    assert "A machine scores your answers by fixed rules" in plain
+    for said in (told, plain):
+        assert "language model" not in said.replace("no language model", "")  # none is set
+    assert "conversation" not in plain
+
+
 def test_a_whole_interview_keeps_what_was_asked_and_said_and_then_goes_on(front, visitor):
     mine, page = come_to_the_interview(front, visitor)
     (number,) = hidden(page.text, "question_id")

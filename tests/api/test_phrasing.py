@@ -132,6 +132,22 @@ def test_whatever_else_comes_the_banks_own_words_ask(talking, said):
     assert hidden(client.get(mine).text, "turn") == ["3"]
 
 
+def test_what_was_asked_in_these_words_before_is_asked_in_the_banks_own(talking):
+    """A model that always says the same would ask one question twice."""
+    front, client, mine, _, _ = talking(GOOD)
+    client.get(f"{mine}/words")
+    assert asked(front)[1]["wording"] == "model"
+    _, page = send(client, mine, client.get(mine), "Then I would look at the next line and follow it as well.")
+    assert "on its way" in page.text
+    client.get(f"{mine}/words")
+    client.get(mine)
+    number = front.facts(select(Turn.question_id).order_by(NEWEST))[0][0]
+    text, move = front.facts(select(Turn.text, Turn.move).where(Turn.question_id == number, Turn.number == 5))[0]
+    assert text != GOOD
+    assert move["wording"] == "own"
+    assert "asks what was asked already" in move["why"]["not the model's words"]
+
+
 def test_a_hint_is_neither_streamed_nor_asked(talking):
     front, client, mine, _, model = talking(GOOD)
     key = front.facts(select(Question.item_id).join(Turn).order_by(NEWEST))[0][0]

@@ -25,7 +25,11 @@ SKILLS = ("computing.python", "computing.algorithms")
 FORM = role_form(*SKILLS, minutes=60, interview_minutes=59, model_proposals=8)
 CODES = re.compile(r"^- ([B-Z]{2}): (.+) \((\d) levels", re.MULTILINE)
 ORDER = re.compile(r"OBEY\[(.*)\]", re.DOTALL)
-WORDING = "Could you say a little more about how you would go on from there?"
+WORDINGS = [
+    "How would you go on from there?",
+    "Could you say a little more about it?",
+    "Which step comes after that, then?",
+]
 PLAIN = "I follow the first customer and write down what the list holds."
 GOOD = "Where does the {word} customer wait while you follow that list?"
 WORDS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"]
@@ -41,7 +45,7 @@ def proposing_model(*says):
 
     def script(request):
         if not is_proposal(request):
-            return WORDING
+            return WORDINGS[request["messages"][1]["content"].count("Interviewer: ") % len(WORDINGS)]
         said = left.pop(0) if len(left) > 1 else left[0]
         return said(request) if callable(said) else said
 
@@ -161,7 +165,7 @@ def test_a_good_proposal_is_asked_in_its_own_words_and_staff_see_whose_it_is(obe
     (proposed,) = [(said, move) for said, move in moves if move.get("proposed")][:1]
     assert proposed[1]["wording"] == "model"
     assert proposed[0] in [one["asks"] for body in proposals(front, number) for one in body["questions"]]
-    assert {move["wording"] for _, move in moves[1:]} == {"model"}  # the bank's were worded by it too
+    assert any(move["wording"] == "model" and not move.get("proposed") for _, move in moves)  # it words the bank's too
     seats = select(Question.sitting_id).where(Question.id == number)
     purposes = [one for (one,) in front.facts(select(ModelCall.purpose).where(ModelCall.sitting_id.in_(seats)))]
     assert purposes.count("propose") == len(proposals(front, number)) == sum(map(is_proposal, model.requests))
@@ -212,6 +216,15 @@ def test_without_money_or_server_or_script_there_are_no_proposals_and_nothing_el
         assert {body["why"] for body in proposals(front, number)} == {"nobody waited for it"}
         lengths.append(len(asked(front, number)))
     assert len(set(lengths)) == 1
+
+
+def test_an_invitation_says_what_models_do(obeyed):
+    front, client, _ = obeyed
+    told = text(client.get(front.invite(form=FORM)).text)
+    assert "by people and by language models, which are checked against people" in told
+    assert "also words some of the further questions and may suggest some; which question comes next" in told
+    other = text(client.get(front.invite(form=FORM.model_copy(update={"model_proposals": 0}))).text)
+    assert "may suggest" not in other
 
 
 def test_a_role_that_does_not_ask_for_it_calls_nobody(obeyed):
