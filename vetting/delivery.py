@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
 from vetting import gate, gold, progress, repeats, work
-from vetting.checks import step_texts
+from vetting.chains import chain_valid, error_codes, resolution_of, step_agreement, step_status
 from vetting.programs import queues_of
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
@@ -24,7 +24,8 @@ from vetting.work_records import Dispute, Submission, Unit
 
 STEADY = 2.0  # labels of the crowd's kind lent to each rater, so that few labels make nobody perfect
 COLUMNS = ("program", "queue", "unit", "state", "settled", "label", "confidence", "judges", "distribution", "steps",
-           "sent_back", "guideline", "maker", "content", "language", "part", "tags", "text", "final_at")  # fmt: skip
+           "valid", "errors", "sent_back", "guideline", "maker", "content", "language", "part", "tags", "text",
+           "final_at")  # fmt: skip
 
 
 # -- units -------------------------------------------------------------------------------------------
@@ -50,6 +51,7 @@ def unit_row(unit: Unit, queue: QueueForm, sure: float | None, now: datetime) ->
         "settled": outcome.settled if outcome else "", "label": label_of(last, queue) if last else "",
         "confidence": None if sure is None else round(sure, 4), "judges": len(told),
         "distribution": dict(Counter(told)), "steps": step_status(last) if last else [],
+        "valid": chain_valid(last) if last else None, "errors": error_codes(last) if last else {},
         "sent_back": sum(one.outcome is not None and one.outcome.verdict == "sent back" for one in unit.submissions),
         "guideline": last.queue_id if last else None, "maker": f"expert {last.offer.applicant_id}" if last else "",
         "content": unit.content, **source_of(unit), "text": last.text if last else "",
@@ -62,12 +64,6 @@ def source_of(unit: Unit) -> Json:
     if unit.source is None:
         return {"language": "", "part": "", "tags": []}
     return {"language": unit.source.language, "part": unit.source.part, "tags": unit.source.tags}
-
-
-def resolution_of(submission: Submission) -> Dispute | None:
-    """The dispute about this submission that a third person decided."""
-    mine = [one for one in submission.unit.disputes if one.submission_id == submission.id]
-    return next((one for one in mine if one.resolution is not None), None)
 
 
 def all_judgements(submission: Submission) -> list[tuple[int, str]]:
@@ -89,19 +85,6 @@ def label_of(submission: Submission, queue: QueueForm) -> str:
     if submission.outcome is None or not told:
         return submission.label if queue.judging and submission.outcome else ""
     return told[0] if len(set(told)) == 1 else ""
-
-
-def step_status(submission: Submission) -> list[Json]:
-    """Each numbered step: right, wrong, or where its judges differ; a third person's word holds."""
-    third = resolution_of(submission)
-    count = len(step_texts(submission.text))
-    if third is not None and third.resolution is not None:
-        wrong = third.resolution.wrong_steps
-        return [{"step": n, "status": "wrong" if n in wrong else "right", "by": 1} for n in range(1, count + 1)]
-    judges = submission.reviews
-    votes = [sum(n in review.wrong_steps for review in judges) for n in range(1, count + 1)]
-    named = {0: "right", len(judges): "wrong"} if judges else {0: "not judged"}
-    return [{"step": n, "status": named.get(vote, "disputed"), "by": len(judges)} for n, vote in enumerate(votes, 1)]
 
 
 def confidence(units: Sequence[Unit], queue: QueueForm) -> dict[int, float]:
@@ -195,7 +178,8 @@ def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime)
         "name": queue.name, "kind": queue.kind, "asked": queue.units, "phase": gate.phase(db, program, queue.name),
         "states": dict(stand), "settled": dict(Counter(one.settled for one in outcomes)), "errors": dict(errors),
         "labels": dict(Counter(label_of(one, queue) for one in last if one.outcome)),
-        "agreement": coefficients(first, queue),
+        "agreement": coefficients(first, queue), "step_agreement": progress.figures(step_agreement(first)),
+        "steps": dict(Counter(step["status"] for one in last for step in step_status(one))),
         "pilot": {"judged": passed.judged, "wanted": passed.wanted, "threshold": passed.threshold,
                   "agreement": progress.figures(passed.agreement), "faults": passed.faults()},
         "confidence": {"median": float(np.median(sure)), "above_90": float(np.mean(np.array(sure) >= 0.9))}

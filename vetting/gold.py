@@ -133,14 +133,15 @@ def against(form: GoldForm, queue: QueueForm, units: dict[int, Unit], place: int
     """Why this cannot be a gold unit."""
     where = f"Gold {place}" if form.unit is None else f"Unit {form.unit}"
     wrong = []
+    unit = units.get(form.unit) if form.unit is not None else None
+    text = form.text or (unit.submissions[-1].text if unit is not None and unit.submissions else "")
     try:
-        work.sound(queue, form.verdict, form.errors, form.because, wrong_steps=form.wrong_steps)
+        work.sound(queue, form.verdict, form.errors, form.because, wrong_steps=form.wrong_steps, text=text)
     except work.FormError as fault:
         wrong.append(f"{where}: {fault}")
     if form.unit is not None:
         if form.content or form.text:
             wrong.append(f"{where}: it is there already. Maybe leave out its content and text.")
-        unit = units.get(form.unit)
         wrong += [f"{where}: there is none."] if unit is None else unready(unit, queue, where, now)
     elif queue.judging and not form.content:
         wrong.append(f"{where}: content is empty. Maybe give what is put before the judge.")

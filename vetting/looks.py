@@ -89,7 +89,8 @@ def keep(
     if making and queue.human_only and not attested:
         raise work.FormError("attested", work.ATTEST_OR_LEAVE)
     if not making:
-        work.sound(queue, verdict, errors, because, wrong_steps=wrong_steps)
+        shown = judged(offer)
+        work.sound(queue, verdict, errors, because, wrong_steps=wrong_steps, text=shown.text if shown else "")
     said = Look(
         at=now, offer=offer, applicant=offer.applicant, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, seconds=seconds,

@@ -244,7 +244,7 @@ def review(
         return again
     working(offer, ("review", "second", "again"), now)
     submission = offer.unit.submissions[-1]
-    sound(wording_of(submission), verdict, errors, because, wrong_steps=wrong_steps)
+    sound(wording_of(submission), verdict, errors, because, wrong_steps=wrong_steps, text=submission.text)
     said = Review(
         at=now, submission=submission, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, seconds=seconds,
@@ -257,9 +257,9 @@ def review(
 
 def sound(
     queue: QueueForm, verdict: str, errors: Sequence[str], because: str, extra: tuple[str, ...] = (), *,
-    wrong_steps: Sequence[int] = (),
+    wrong_steps: Sequence[int] = (), text: str = "",
 ) -> None:  # fmt: skip
-    """Refuse a verdict that is none, that does not say why, or that its own steps speak against."""
+    """Refuse a verdict that is none, that does not say why, or that its own word on the steps of `text` denies."""
     allowed = (*(queue.labels if queue.judging else VERDICTS), *extra)
     if verdict not in allowed:
         raise FormError("verdict", f"Pick one of: {', '.join(allowed)}.")
@@ -272,6 +272,15 @@ def sound(
         raise FormError("verdict", f"Step {steps} is wrong, so the whole cannot pass. Maybe send it back.")
     if verdict == "pass" and (major := [error for error in errors if error.startswith("major")]):
         raise FormError("verdict", f"With a {major[0]} error it cannot pass. Maybe send it back, or call it minor.")
+    count = len(checks.step_texts(text))
+    if wrong_steps and max(wrong_steps) > count:
+        raise FormError("wrong_steps", f"There is no step {max(wrong_steps)}; {count} are numbered.")
+    style_alone = bool(errors) and all("style" in error for error in errors)
+    by_steps = queue.kind == "process_supervision" and count > 0 and verdict in {"send_back", "reject"}
+    if by_steps and not wrong_steps and not style_alone:
+        raise FormError(
+            "wrong_steps", "A chain is valid if every step is. Mark the step that is wrong, or name an error of style."
+        )
 
 
 def resolve(
@@ -285,7 +294,8 @@ def resolve(
     dispute = open_dispute(offer.unit)
     if dispute is None:
         raise TakenError("This dispute is settled. Maybe look for the next piece of work.")
-    sound(wording_of(dispute.submission), verdict, errors, because, (AMBIGUOUS,), wrong_steps=wrong_steps)
+    about = dispute.submission
+    sound(wording_of(about), verdict, errors, because, (AMBIGUOUS,), wrong_steps=wrong_steps, text=about.text)
     said = Resolution(
         at=now, dispute=dispute, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, edge_case=edge_case, seconds=seconds,

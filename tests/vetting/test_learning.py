@@ -14,7 +14,7 @@ from assignment.reviewing import agreeing
 from irt.belief import solve
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, program, queue, team
-from vetting import delivery, evidence, gate, learning, offering, programs, progress, scene, work
+from vetting import chains, delivery, evidence, gate, learning, offering, programs, progress, scene, work
 from vetting import scale as scales
 from vetting.scope import QueueForm
 from vetting.work_records import Offer
@@ -294,7 +294,7 @@ def test_steps_say_how_they_were_judged(db, people):
     db.flush()
     work.reply(db, offer, NOON, taken=True)
     do(db, offer, NOON, verdict="send_back", wrong_steps=[2])
-    status = [step["status"] for step in delivery.step_status(unit.submissions[0])]
+    status = [step["status"] for step in chains.step_status(unit.submissions[0])]
     assert status == ["right", "disputed"]
 
 
