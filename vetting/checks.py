@@ -1,4 +1,4 @@
-"""What a machine can notice about a submission: its form, the numbering of its steps, its arithmetic.
+"""What a machine can notice about a submission: its form, the numbering of its steps, its arithmetic and algebra.
 
 A check names faults for the maker and the reviewers to look at. None decides whether work is valid: no verdict and no
 score depends on one. Further checks are functions text -> faults, registered as entry points of the group
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from importlib.metadata import entry_points
 from itertools import pairwise
+
+from vetting.equalities import equalities
 
 Check = Callable[[str], list[str]]
 LONGEST = 50_000  # characters
@@ -72,6 +74,11 @@ def arithmetic(text: str) -> list[str]:
     return faults[:MOST_FAULTS]
 
 
+def equal(text: str) -> list[str]:
+    """Equalities of formulas hold, as far as a machine can tell: see equalities.py."""
+    return equalities(STEP.sub("", text))
+
+
 def part_of_more(text: str, found: re.Match[str]) -> bool:
     """Whether a sum is a piece of something larger, such as 2x + 3 = 7 or f(2) = 5."""
     said = found.group()
@@ -119,7 +126,7 @@ def rounding(expression: str) -> Fraction:
 
 def all_checks() -> dict[str, Check]:
     """The checks that are there, those of plug-ins last."""
-    own: dict[str, Check] = {"form": form, "steps": steps, "arithmetic": arithmetic}
+    own: dict[str, Check] = {"form": form, "steps": steps, "arithmetic": arithmetic, "equalities": equal}
     return own | {point.name: point.load() for point in entry_points(group="assay.checks")}
 
 
