@@ -172,7 +172,8 @@ def test_a_good_proposal_is_asked_in_its_own_words_and_staff_see_whose_it_is(obe
     with store.reading(front.house.engine) as db:
         question = db.get_one(Question, number)
         again = list(interview.replay(question, front.house.bank))
-        assert all((m.id, m.why) == (turn.move["id"], turn.move["why"]) for turn, m in again)
+        assert [move.id for _, move in again] == [turn.move["id"] for turn, _ in again]
+        assert all(move.why.items() <= turn.move["why"].items() for turn, move in again)  # and why words were refused
         seat = question.sitting
         url = f"/recruiter/roles/{seat.invitation.role_id}/people/{seat.applicant_id}/answers/{question.answer.id}"
     with front.staff() as staff:
