@@ -134,7 +134,7 @@ def _correlations(skills: int, eta: float) -> Any:  # noqa: ANN401
         root = root[i, j].set(w[n] * left[i])
         left[i] = left[i] * pt.exp(0.5 * _log_left(z[n]))
     root = root[np.arange(skills), np.arange(skills)].set(pt.stack(left))
-    return root @ root.T
+    return (root[:, None, :] * root[None, :, :]).sum(-1)  # a matrix product would look for a BLAS of its own
 
 
 def _log_left(z: Any) -> Any:  # noqa: ANN401
@@ -147,8 +147,8 @@ def _partial(cov: Floats) -> Floats:
     """Z of a correlation matrix, the inverse of the above."""
     root = np.linalg.cholesky(cov)
     row, col = np.tril_indices(len(cov), -1)
-    left = np.sqrt(1 - np.cumsum(np.concatenate([np.zeros((len(cov), 1)), root**2], axis=1), axis=1))
-    return np.arctanh(np.clip(root[row, col] / left[row, col], -0.999, 0.999))
+    used = np.cumsum(np.concatenate([np.zeros((len(cov), 1)), root**2], axis=1), axis=1)
+    return np.arctanh(np.clip(root[row, col] / np.sqrt(1 - used[row, col]), -0.999, 0.999))
 
 
 def sample(

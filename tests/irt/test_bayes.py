@@ -37,6 +37,52 @@ def test_gradients_given_to_the_chains_are_those_of_the_log_likelihood(fitted):
         assert found.gradient[i, 0] == pytest.approx((up - down) / (2 * h), abs=1e-3)
 
 
+@pytest.fixture(scope="module")
+def graded():
+    """Three skills, graded items: every kind of coordinate that chains move in."""
+    rng = np.random.default_rng(5)
+    skill = (np.arange(9) % 3)[:, None]
+    items = Items(skill, np.full((9, 1), 1.4), np.tile([0.8, -0.8], (9, 1)), np.zeros(9))
+    theta = rng.multivariate_normal(np.zeros(3), 0.5 + 0.5 * np.eye(3), 150)
+    chance = probability(projection(theta, items), items).cumsum(-1)
+    answers = answers_from_table((rng.random((150, 9, 1)) > chance[..., :-1]).sum(-1))
+    fit = calibrate(answers, Design(3, skill, np.full(9, 3), np.zeros(9)), prior=PRIOR)
+    return bayes.model(answers, fit, bayes.priors(PRIOR, 9), exact=False), fit
+
+
+def test_chains_begin_where_the_fit_is(graded):
+    built, fit = graded
+    here, spread = bayes._place(built, fit)
+    point = bayes._named(built, here)
+    assert np.exp(point["log_slope"]) == pytest.approx(fit.items.slope[:, 0])
+    assert point["gap"] == pytest.approx(-np.diff(fit.items.threshold, axis=1)[:, 0])
+    assert np.linalg.eigvalsh(spread)[0] > 0
+    errors = fit.slope_se[:, 0] / fit.items.slope[:, 0]  # of log slopes; the Hessian and sums of squares agree roughly
+    assert np.sqrt(np.diag(spread))[:9] == pytest.approx(errors, rel=0.5)
+
+
+def test_partial_correlations_have_the_density_of_their_prior():
+    """Log LKJ(η) density of Σ with the Jacobian of Σ in z is what the model adds, up to a constant."""
+    import pymc as pm
+
+    with pm.Model() as built:
+        pm.Deterministic("covariance", bayes._correlations(3, 2.0))
+    height, value = built.compile_logp(), built["covariance"]
+    cov_of = built.compile_fn(built.replace_rvs_by_values([value])[0], inputs=built.value_vars, point_fn=True)
+    row, col = np.tril_indices(3, -1)
+    gaps, h = [], 1e-5
+    for z in np.random.default_rng(6).normal(0, 0.7, (4, 3)):
+        at = cov_of({"partial": z})
+        assert bayes._partial(at) == pytest.approx(z)
+        jacobian = [
+            (cov_of({"partial": z + step}) - cov_of({"partial": z - step}))[row, col] / (2 * h)
+            for step in h * np.eye(3)
+        ]
+        told = np.linalg.slogdet(at)[1] + np.linalg.slogdet(np.array(jacobian))[1]
+        gaps.append(float(height({"partial": z})) - told)
+    assert gaps == pytest.approx([gaps[0]] * 4, abs=1e-6)
+
+
 @pytest.mark.slow
 def test_posterior_means_agree_with_the_fast_fit(fitted):
     answers, fit = fitted
