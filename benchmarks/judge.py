@@ -259,7 +259,7 @@ def mean_of(height: Height, x: Floats, covariance: Floats) -> Floats:
 def engine(truth: Truth, fit: Fit, chosen: argparse.Namespace, x: Floats) -> dict[str, Any]:
     """`irt.bayes`, as `assay fit --bayes` runs it, against the judge's chains."""
     clock = time.process_time()
-    draws = bayes.sample(fit.answers(truth.answers), fit, chosen.seed, prior=PRIOR, draws=chosen.draws // 2, tune=300)
+    draws = bayes.sample(fit.answers(truth.answers), fit, chosen.seed, prior=PRIOR, draws=chosen.draws)
     post = draws.posterior
     row, col = PAIRS
     own = np.concatenate(

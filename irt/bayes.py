@@ -42,7 +42,7 @@ from irt.mstep import ItemPrior, Priors, priors, real_slopes
 
 RHAT = 1.01  # above it, chains disagree
 ENOUGH = 400  # effective draws that every parameter needs
-SETTLED = 1e-5  # change of a mean at which expectation propagation ends; its square is the log-likelihood's error
+SETTLED = 1e-4  # change of a mean at which expectation propagation ends; the log-likelihood then errs by less than 1e-6
 APART = 2.0  # posterior sds that chains begin apart from the fit
 DIFFERENCE = 1e-3  # of the gradients that give the Hessian
 TUNE = 150  # draws that tune the length of a step

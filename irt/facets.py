@@ -178,11 +178,11 @@ def faults(person: Ints, item: Ints, rater: Ints, level: Ints, kin: Ints, cells:
             int(r),
             "it gave no grade, or all its grades are at one level: neither severity nor sharpness can be told.",
         )
-    some = by & ~dull[np.maximum(rater, 0)] | ~by
-    group = groups(person[some], item[some], rater[some], kin, cells.raters)
     alive = np.flatnonzero(~dull)
     if not len(alive):
         return
+    some = by & ~dull[np.maximum(rater, 0)] | ~by
+    group = groups(person[some], item[some], rater[some], kin, cells.raters)
     anchors = cells.reference[~dull[cells.reference]]
     count = np.bincount(group[rater[some & by]], minlength=int(group.max()) + 1)
     home = np.bincount(group[anchors], minlength=len(count)) if len(anchors) < cells.raters else count
