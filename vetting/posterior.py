@@ -16,7 +16,7 @@ from irt.design import Answers
 from irt.estep import e_step, no_sites, parameters, settle
 from irt.model import Floats
 
-MOST_PARAMETERS, MOST_ANSWERS = 300, 30_000  # about a quarter of a second a draw at 15,000 answers
+MOST_PARAMETERS, MOST_ANSWERS = 300, 30_000  # about a tenth of a CPU second a draw at 15,000 answers
 CHAINS, TUNE = 2, 150
 
 Progress = Callable[[int, int], None]
@@ -35,7 +35,7 @@ class Posterior:
 
 
 def refuse_large(answers: Answers, fit: Fit) -> None:
-    """Chains need some ten passes a draw: seconds for a quiz, days for a bank."""
+    """Chains need some seven passes a draw: minutes for a quiz, days for a bank."""
     skills = len(fit.mean)
     wide = int((fit.items.slope != 0).sum() + np.isfinite(fit.items.threshold).sum()) + skills * (skills - 1) // 2
     if wide > MOST_PARAMETERS or len(answers.item) > MOST_ANSWERS:
