@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -136,9 +136,9 @@ def people(db: Session, program: Program, body: Json, experts: Mapping[str, Appl
 
 def person_row(person: Applicant, seats: list[Json], wishes: list[Wish], body: Json) -> dict[str, Any]:
     mine = [wish for wish in wishes if wish.applicant_id == person.id]
-    by_queue: dict[str, list[tuple[float, str]]] = {}
+    by_queue: dict[str, list[tuple[float, str, str]]] = {}
     for row in seats:
-        by_queue.setdefault(row["queue"], []).append((row["hours"], row["role"]))
+        by_queue.setdefault(row["queue"], []).append((row["hours"], row["role"], when(row)))
     hour = body.get("one_more_hour", {}).get(str(person.id), 0.0)
     return {
         "id": str(person.id), "name": shown_name(person), "url": dossier_url(person),
@@ -147,6 +147,14 @@ def person_row(person: Applicant, seats: list[Json], wishes: list[Wish], body: J
         "seats": by_queue, "pinned": {wish.queue for wish in mine if wish.kind == "pin"},
         "barred": {wish.queue for wish in mine if wish.kind == "bar"},
     }  # fmt: skip
+
+
+def when(row: Json) -> str:
+    """The days of a seat's work; plans from before there was a timetable say nothing of it."""
+    if "from" not in row:
+        return ""
+    begin, end = (date.fromisoformat(row[name]) for name in ("from", "until"))
+    return f"{begin.day} {begin:%b}" + (f" to {end.day} {end:%b}" if end > begin else "")
 
 
 def dossier_url(person: Applicant) -> str:

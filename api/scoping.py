@@ -38,10 +38,11 @@ KINDS = [
     ("verification", "Verification"),
     ("other", "Other"),
 ]
-TEXTS = ("name", "kind", "value", "priority", "units", "minutes", "review_minutes", "reviews", "second", "due",
-         "language", "languages", "credentials", "budget", "part", "labels", "guideline", "difficulty",
+TEXTS = ("name", "kind", "value", "priority", "units", "most_share", "minutes", "review_minutes", "reviews", "second",
+         "due", "language", "languages", "credentials", "budget", "part", "labels", "guideline", "difficulty",
          "pilot", "raters", "agreement", "checkpoint", "gold", "gold_people", "repeats", "repeat_after",
          "least_produce", "least_review", "least_second")  # fmt: skip
+WISHES = ("block", "most_queues", "explore")  # about the whole of a plan
 TICKS = ("human_only", "outside_team")
 LISTS = ("languages", "credentials", "labels")
 
@@ -118,7 +119,7 @@ def said_in(form: FormData) -> Json:
     places = sorted({int(found[1]) for key in form if (found := re.match(r"q(\d{1,3})-", key))})[:MOST_QUEUES]
     return {
         "name": text_of(form, "name"), "about": text_of(form, "about"), "budget": text_of(form, "budget"),
-        "mix": text_of(form, "mix"), "explore": text_of(form, "explore"),
+        "mix": text_of(form, "mix"), **{name: text_of(form, name) for name in WISHES},
         "queues": [queue_said(form, f"q{place}-") for place in places] or [blank()],
     }  # fmt: skip
 
@@ -139,7 +140,7 @@ def typed(form: ProgramForm) -> Json:
     mix = ", ".join(f"{part} {100 * share:g}" for part, share in form.mix.items())
     return {
         "name": form.name, "about": form.about, "budget": plain(form.budget), "mix": mix,
-        "explore": plain(form.explore or None),
+        **{name: plain(getattr(form, name) or None) for name in WISHES},
         "queues": [queue_typed(queue) for queue in form.queues],
     }  # fmt: skip
 
@@ -171,7 +172,7 @@ def read(
     """The program, or every fault with its field."""
     errors: list[tuple[str, str]] = []
     body = {"name": said["name"], "about": said["about"], "queues": [queue_body(queue) for queue in said["queues"]]}
-    body |= {name: said[name] for name in ("budget", "explore") if said[name]}
+    body |= {name: said[name] for name in ("budget", *WISHES) if said[name]}
     if said["mix"]:
         body["mix"] = mix_of(said["mix"], errors)
     asked = None
@@ -231,7 +232,7 @@ def mix_of(text: str, errors: list[tuple[str, str]]) -> dict[str, float]:
 def field_of(place: tuple[int | str, ...], said: Json) -> str:
     """The field of the form that a fault is about."""
     if place[:1] != ("queues",) or len(place) < 2:
-        return str(place[0]) if place and place[0] in {"name", "about", "budget", "mix", "explore"} else "name"
+        return str(place[0]) if place and place[0] in {"name", "about", "budget", "mix", *WISHES} else "name"
     start, name = f"q{place[1]}-", str(place[2]) if len(place) > 2 else "name"
     if name in {"skills", "bars"}:
         part = "weight" if name == "skills" else "bar"

@@ -27,6 +27,8 @@ def violations(problem: Problem, hours: Floats) -> Iterator[str]:
         yield f"hours on arc {int(np.argmin(np.where(np.isfinite(hours), hours, -np.inf)))} are negative or no number"
         return
     yield from _over_hours(problem, hours)
+    for arc in np.flatnonzero(hours > problem.cap * (1 + SLACK)):
+        yield f"arc {arc} takes {hours[arc]:g} of {problem.cap[arc]:g} hours it may"
     yield from _over_limits(problem, hours)
     for q in range(len(problem.queues)):
         yield from _unpaired(problem, q, hours)

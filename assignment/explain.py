@@ -84,7 +84,11 @@ def holding_back(problem: Problem, plan: Plan) -> Floats:
     others = np.maximum(plan.prices.pairing, 0.0)
     reviewed = queues.review_share[q] > 0
     reviews, seconds = reviews + np.where(reviewed, others, 0.0), seconds + np.where(reviewed, 0.0, others)
-    paid = [plan.prices.hour.sum(axis=1)[problem.expert], reviews, seconds,
+    full = plan.hours >= problem.cap - 1e-9  # whoever makes all they may is worth what one more like them is
+    own = np.where(
+        full, np.maximum(hour_values(problem, plan.prices), 0.0), plan.prices.hour.sum(axis=1)[problem.expert]
+    )
+    paid = [own, reviews, seconds,
             plan.prices.budget[queues.purse[q]] * problem.cost]  # fmt: skip
     total = np.stack([total_by(q, weight * part, size) for part in paid], axis=1)
     share = total / np.maximum(total.sum(axis=1, keepdims=True), 1e-300)

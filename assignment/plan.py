@@ -73,7 +73,7 @@ class Columns:
     """
 
     arc: Rows  # (N,)
-    most: Floats  # (N,) hours the piece can take, inf for the last
+    most: Floats  # (N,) hours the piece can take, inf for the last unless the arc has a limit
     gain: Floats  # (N,) worth of an hour before prices
 
 
@@ -86,12 +86,15 @@ def columns(problem: Problem) -> Columns:
     pinned = problem.pinned[split]
     low, high = np.minimum(pinned, kept), np.maximum(pinned, kept)
     bonus_high = np.where(pinned > kept, problem.promise, problem.switching)
+    cap, rest = problem.cap, problem.cap.copy()
+    low, high = np.minimum(low, cap[split]), np.minimum(high, cap[split])
+    rest[split] -= high
     pieces = [
         (split, low, problem.gain[split] + problem.promise + problem.switching),
         (split, high - low, problem.gain[split] + bonus_high),
     ]
     arc = np.concatenate([np.arange(problem.arcs), *(piece[0] for piece in pieces)])
-    most = np.concatenate([np.full(problem.arcs, np.inf), *(piece[1] for piece in pieces)])
+    most = np.concatenate([rest, *(piece[1] for piece in pieces)])
     gain = np.concatenate([problem.gain, *(piece[2] for piece in pieces)])
     some = most > 0
     order = np.argsort(arc[some], kind="stable")

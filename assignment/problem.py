@@ -8,7 +8,7 @@ An *arc* a = (expert, queue, role) exists only where the expert is eligible. An 
 and costs c_a. Everything a lead wishes beyond that is a number on an arc: `pinned` hours are promised (a broken
 promise costs `promise` an hour, so that no set of wishes makes the problem infeasible; the plan says which were
 broken), `before` are the hours of the previous plan (losing one costs `switching`, so that plans stay calm), and a
-veto is an arc that does not exist.
+veto is an arc that does not exist. `most` hours limit an arc, so that no queue is one person's work.
 
 Due dates: `hours[e, t]` are expert e's hours up to the t-th due date, and `due[q]` is the date of queue q. Work is
 divisible and may be interrupted, so that "Σ_{q: due_q ≤ t} h ≤ hours[e, t] for every t" is exact (earliest date first).
@@ -94,11 +94,14 @@ class Problem:
     before: Floats  # (A,) hours of the previous plan
     switching: float = 0.0  # price of one hour of `before` that is not kept
     promise: float = field(default=np.nan)  # price of one promised hour that is broken; nan: PROMISE x the dearest hour
+    most: Floats = field(default_factory=lambda: np.zeros(0))  # (A,) hours an arc may take; empty: no limit
 
     def __post_init__(self) -> None:
         _refuse_bad_hours(self.hours)
         _refuse_bad_arcs(self)
         _refuse_strangers(self.queues.due, "queues: due", self.hours.shape[1], "due dates")
+        if self.capped:
+            _refuse_unless_sane(self.most, "arcs: most", (self.arcs,), endless=True)
         if np.isnan(self.promise):
             dearest = max(np.abs(self.gain).max(initial=0.0), self.cost.max(initial=0.0), self.switching, 1.0)
             object.__setattr__(self, "promise", PROMISE * float(dearest))
@@ -113,6 +116,16 @@ class Problem:
     def experts(self) -> int:
         """E, how many experts there are, with or without arcs."""
         return len(self.hours)
+
+    @property
+    def capped(self) -> bool:
+        """Whether there are limits on arcs at all."""
+        return len(self.most) > 0
+
+    @property
+    def cap(self) -> Floats:
+        """(A,) hours an arc may take, inf without a limit."""
+        return self.most if self.capped else np.full(self.arcs, np.inf)
 
     @property
     def gain(self) -> Floats:

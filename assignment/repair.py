@@ -35,7 +35,7 @@ def repair(problem: Problem, hours: Floats) -> Floats:
 
 def within_limits(problem: Problem, hours: Floats) -> Floats:
     """(A,) hours, lowered until every rule but the pairing holds."""
-    h = np.where(hours > SPECK, hours, 0.0)
+    h = np.minimum(np.where(hours > SPECK, hours, 0.0), problem.cap)
     return _within_reviews(problem, _within_budget(problem, _within_hours(problem, h)))
 
 

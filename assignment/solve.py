@@ -7,7 +7,7 @@ r"""Who works where: the staffing problem as a linear programme, solved with a p
                 B_g    Σ_{q paid by g} c_a h_a                    ≤ B_g         budgets                       μ_g
                 H_et   Σ_{a of e, due ≤ t} h_a                    ≤ hours_et    everybody's hours             U_et
                 O_q    nobody reviews their own work              (rows added where broken, see `pairing`)    π_a
-                h ≥ 0
+                0 ≤ h_a ≤ most_a                                            limits on arcs, where there are any
 
 All right-hand sides are ≥ 0, so h = 0 is feasible: there is no infeasible problem, only a plan that is short of
 something, and `explain` says of what.
@@ -70,7 +70,7 @@ def solve(
     """
     if start is not None:
         _refuse_other_queues(problem, start)
-    if problem.arcs >= LARGE:
+    if problem.arcs >= LARGE and not problem.capped:  # limits on arcs are for the programme as a whole
         return _calm(problem, _large(problem, start, goal, time_limit), goal)
     answer = _small(problem, time_limit)
     if answer.finished:

@@ -118,7 +118,7 @@ def _offered(wish: _Wish, linear: Plan, split: Bools) -> Bools:
     best = best_worth(worth, p.expert, p.experts)
     positive = p.gain[p.gain > 0]
     near = worth >= best[p.expert] - NEAR * (float(np.median(positive)) if len(positive) else 1.0)
-    fits = wish.block <= p.hours[p.expert, p.queues.due[p.queue]] + SHORT
+    fits = wish.block <= np.minimum(p.hours[p.expert, p.queues.due[p.queue]], p.cap) + SHORT
     return np.asarray(((linear.hours > 0) | (near & split[p.expert])) & fits)
 
 

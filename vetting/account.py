@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from assignment.vet_next import vet_next
 from vetting.records import Json
 from vetting.scene import Scene, may_enter
 from vetting.scope import QueueForm
+from vetting.timetable import dates
 
 VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
 LEAST_HOURS = 0.05  # shorter stretches are rounding, not work
@@ -73,12 +74,13 @@ def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json
     missing = explain.unmet(problem, plan)
     vet = invitations(setting, plan)
     weights = explain.skill_demand(problem, plan, setting.weights, setting.bars)
+    times = dates(setting, plan.hours)
     return {
         "value": plan.value,
         "bound": plan.bound,
         "gap": plan.gap,
         "status": plan.status,
-        "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e, exploring)],
+        "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e, times, exploring)],
         "exploring": None if exploring is None else told(setting, plan, exploring),
         "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
         "closed": closed(setting),
@@ -137,7 +139,9 @@ def told(setting: Scene, plan: Plan, exploring: Exploring) -> Json:
     }
 
 
-def seats(setting: Scene, plan: Plan, e: int, exploring: Exploring | None = None) -> list[Json]:
+def seats(
+    setting: Scene, plan: Plan, e: int, times: Mapping[tuple[int, int, int], Json], exploring: Exploring | None = None
+) -> list[Json]:
     """Where an expert works, why there, and what the second choice would cost."""
     said = []
     for choice in explain.choices(setting.problem, plan, e):
@@ -150,6 +154,7 @@ def seats(setting: Scene, plan: Plan, e: int, exploring: Exploring | None = None
                 "queue": queue.name,
                 "role": ROLES[choice.role],
                 "hours": choice.hours,
+                **times.get((e, choice.queue, choice.role), {}),
                 "worth": choice.worth,
                 "second_worth": choice.second_worth,
                 "moving_costs": choice.moving_costs,

@@ -4,7 +4,7 @@ EXPERTS   expert, hours [, pay] [, languages] [, pace], then one column a skill 
           SKILL:sd with its standard deviation (0.5 where there is no such column). Languages are separated by ";";
           pace is minutes over the usual minutes. CSV (plain or gzipped) or Parquet.
 QUEUES    YAML as for `assay program add`: name, queues: [...].
-PLAN      expert, queue, role, hours, acceptance, minutes, second_choice, moving_costs.
+PLAN      expert, queue, role, hours, from, until (days), acceptance, minutes, second_choice, moving_costs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,18 @@ from vetting.tables import TableFaultError, header, number, refuse, rows_of
 
 KNOWN = ("expert", "hours", "pay", "languages", "pace")
 PAY, PACE, SKILL_SD, PACE_SD = 40.0, 1.0, 0.5, 0.25  # where the table does not say
-COLUMNS = ("expert", "queue", "role", "hours", "acceptance", "minutes", "second_choice", "moving_costs")
+COLUMNS = (
+    "expert",
+    "queue",
+    "role",
+    "hours",
+    "from",
+    "until",
+    "acceptance",
+    "minutes",
+    "second_choice",
+    "moving_costs",
+)
 
 
 def read_experts(file: Path) -> Pool:
@@ -149,7 +160,8 @@ def as_table(account: Json) -> str:
     for row in sorted(account["hours"], key=lambda row: (-row["hours"], row["expert"], row["queue"])):
         second = f"{row['second']['role']} {row['second']['queue']}" if row["second"] else ""
         rows.writerow(
-            [row["expert"], row["queue"], row["role"], f"{row['hours']:.12g}", f"{row['acceptance']:.4f}",
+            [row["expert"], row["queue"], row["role"], f"{row['hours']:.12g}",
+             row.get("from", ""), row.get("until", ""), f"{row['acceptance']:.4f}",
              f"{row['minutes']:.1f}", second, f"{row['moving_costs']:.2f}"]
         )  # fmt: skip
     return text.getvalue()

@@ -91,6 +91,8 @@ def plan_parts(
 def refuse_wishes(program: ProgramForm) -> None:
     """Wishes about the whole of a plan take several solves over the whole pool."""
     asked = {"mix": program.mix, "explore": program.explore, "least": any(queue.least for queue in program.queues)}
+    asked |= {"block": program.block, "most_queues": program.most_queues}
+    asked["most_share"] = any(queue.most_share for queue in program.queues)
     if wishes := [name for name, wished in asked.items() if wished]:
         raise ValueError(f"{', '.join(wishes)}: not for a pool in parts. Maybe join the files, or leave it out.")
 

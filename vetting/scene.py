@@ -102,6 +102,7 @@ class Scene:
     variance: Floats  # (E, Q)
     tested: Floats  # (E,) pace as the test alone saw it
     learnt: Learnt | None = None
+    at: datetime | None = None  # when it was so
 
 
 def scene(db: Session, program: Program, now: datetime) -> Scene:
@@ -173,7 +174,21 @@ def compose(
         before=list(asked.before),
         switching=SWITCHING * float(pool.pay.mean()),
     )
-    return Scene(pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance, tested, learnt)
+    problem = replace(problem, most=shared_out(problem, queues))
+    return Scene(
+        pool, tuple(queues), problem, projection, weights, bars, asked_for, mean, variance, tested, learnt, now
+    )
+
+
+def shared_out(problem: Problem, queues: Sequence[QueueForm]) -> Floats:
+    """(A,) hours in which somebody makes the share that one person may make; empty where no queue says so."""
+    if all(queue.most_share is None for queue in queues):
+        return np.zeros(0)
+    units = np.array([queue.units * queue.most_share if queue.most_share else np.inf for queue in queues])
+    made = problem.accepted > 0
+    limit = np.full(problem.arcs, np.inf)
+    limit[made] = units[problem.queue[made]] / problem.accepted[made]
+    return limit
 
 
 def table(queues: Sequence[QueueForm], skills: Axis) -> tuple[Floats, Floats]:

@@ -8,6 +8,7 @@ value where no value is given: what a unit costs at the usual pay, times a step 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -59,6 +60,7 @@ class QueueForm(Message):
     human_only: bool = False  # made by people alone; each submission attests it
     outside_team: bool = False  # reviewers come from another team than the maker
     least: dict[Role, Annotated[int, Field(ge=1, le=1000)]] = Field(default_factory=dict)  # people a role, at least
+    most_share: Annotated[float, Field(gt=0, le=1)] | None = None  # of the units asked, that one person may make
     budget: Annotated[float, Field(gt=0, le=1e9)] | None = None  # pay for this queue alone
     part: Annotated[str, Field(max_length=40)] = ""  # which part of the program's mix
     due: date | None = None
@@ -130,14 +132,26 @@ class ProgramForm(Message):
     mix: dict[Annotated[str, Field(min_length=1, max_length=40)], Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict
     )  # part of the program: share of its hours
+    block: Annotated[float, Field(ge=0, le=168)] = 0.0  # hours that anybody works on a queue in one role, or none
+    most_queues: Annotated[int, Field(ge=1, le=500)] | None = None  # that one person works on
     explore: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of hours that may go where most is still to be learnt
     queues: Annotated[list[QueueForm], Field(min_length=1, max_length=500)]
+
+    def wishing(self, wishes: Mapping[str, float]) -> ProgramForm:
+        """The same with other wishes about the whole of its plan; refused if they cannot be."""
+        return ProgramForm.model_validate(self.model_dump() | dict(wishes)) if wishes else self
 
     @model_validator(mode="after")
     def _one_of_a_name(self) -> ProgramForm:
         twice = [name for name, count in Counter(queue.name for queue in self.queues).items() if count > 1]
         if twice:
             raise ValueError(f"queues: {twice[0]!r} stands twice. Maybe give one another name.")
+        return self
+
+    @model_validator(mode="after")
+    def _stints_or_learning(self) -> ProgramForm:
+        if self.explore and (self.block or self.most_queues):
+            raise ValueError("explore: not beside a minimum block or a limit of queues a person. Maybe leave one out.")
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from assignment.plan import Plan, hour_values
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.solve import solve
+from assignment.stints import solve_stints
 from vetting.account import Exploring, body, closed
 from vetting.programs import scope_of
 from vetting.records import PlanRecord, Program
@@ -37,12 +38,18 @@ class ClosedQueueError(ValueError):
     """A queue that nobody may work on; the message names the bar and the way out."""
 
 
-def make_plan(db: Session, program: Program, now: datetime, *, allow_empty: bool = True) -> PlanRecord:
-    """Solve, explain, and keep the plan. With allow_empty=False a queue nobody may work on is refused by name."""
+def make_plan(
+    db: Session, program: Program, now: datetime, *, allow_empty: bool = True, wishes: Mapping[str, float] | None = None
+) -> PlanRecord:
+    """Solve, explain, and keep the plan. With allow_empty=False a queue nobody may work on is refused by name.
+
+    wishes: fields of the program that are otherwise for this plan alone, such as its shortest stint.
+    """
     setting = scene(db, program, now)
     if not allow_empty and (shut := closed(setting)):
         raise ClosedQueueError(" ".join(shut))
     asked = scope_of(db, program) or ProgramForm(name=program.name, queues=list(setting.queues))
+    asked = asked.wishing(wishes or {})
     begun = program.plans[0].at if program.plans else now
     setting, plan, exploring = planned(setting, asked, begun, now)
     record = PlanRecord(at=now, program=program, body=body(setting, plan, exploring))
@@ -56,12 +63,19 @@ def planned(
 ) -> tuple[Scene, Plan, Exploring | None]:
     """The plan as it was wished; at the end some of its hours may go where most is still to be learnt."""
     setting, problem = as_wished(setting, asked.mix, time_limit)
+    if asked.block or asked.most_queues:
+        return setting, in_stints(problem, asked, time_limit), None
     if not asked.explore:
         return setting, solve(problem, time_limit=time_limit), None
     reach = reaches(setting, begun, now)
     lift = hope(setting.mean, setting.variance, setting.asks, reach)
     found = explore(problem, lift, most=asked.explore, time_limit=time_limit)
     return setting, found.plan, Exploring(found, asked.explore, reach)
+
+
+def in_stints(problem: Problem, asked: ProgramForm, time_limit: float) -> Plan:
+    """The best plan of whole stints; yesterday's hours keep their price, and small ones are nobody's."""
+    return solve_stints(problem, block=asked.block, most_queues=asked.most_queues, time_limit=time_limit)
 
 
 # -- exploring ---------------------------------------------------------------------------------------

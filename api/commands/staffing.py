@@ -156,6 +156,10 @@ def plan(
     time_limit: Annotated[
         float, typer.Option(min=0.1, help="Seconds; the best plan so far and its gap are kept.")
     ] = 20,
+    block: Annotated[
+        float | None, typer.Option(min=0, help="Shortest stint: so many hours on a queue in one role, or none.")
+    ] = None,
+    most_queues: Annotated[int | None, typer.Option(min=1, help="Queues a person, at most.")] = None,
     dask: Annotated[
         str | None, typer.Option(help="Scheduler tcp://…: a folder of Parquet files is planned where its workers are.")
     ] = None,
@@ -167,7 +171,10 @@ def plan(
         from_parts(experts, queues, target, dask, previous=previous, as_json=as_json)
         return
     if experts is not None or queues is not None:
-        from_files(experts, queues, previous, target, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json)
+        wishes = stints(block, most_queues)
+        from_files(
+            experts, queues, previous, target, wishes, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json
+        )
         return
     if not program:
         raise ValueError("Which program? Maybe give its name, or --experts and --queues to plan from files.")
@@ -175,16 +182,25 @@ def plan(
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
-        record = staffing.make_plan(db, program_named(db, program), datetime.now(UTC), allow_empty=allow_empty)
+        record = staffing.make_plan(
+            db, program_named(db, program), datetime.now(UTC), allow_empty=allow_empty,
+            wishes=stints(block, most_queues),
+        )  # fmt: skip
         if as_json:
             print_json(record.body)
         else:
             tell(record.body, programs.names(programs.experts(db)))
 
 
+def stints(block: float | None, most_queues: int | None) -> dict[str, float | int]:
+    """What was said about stints, in place of what the program says."""
+    said = {"block": block, "most_queues": most_queues}
+    return {name: wish for name, wish in said.items() if wish is not None}
+
+
 def from_files(
-    experts: Path | None, queues: Path | None, previous: Path | None, target: Path | None, *, time_limit: float,
-    allow_empty: bool, as_json: bool,
+    experts: Path | None, queues: Path | None, previous: Path | None, target: Path | None,
+    wishes: dict[str, float | int], *, time_limit: float, allow_empty: bool, as_json: bool,
 ) -> None:  # fmt: skip
     if experts is None or queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
@@ -192,7 +208,7 @@ def from_files(
     from vetting.messages import read_form
     from vetting.scope import ProgramForm
 
-    form = read_form(queues, ProgramForm)
+    form = read_form(queues, ProgramForm).wishing(wishes)
     pool = plan_files.read_experts(experts)
     before = plan_files.read_previous(previous, pool, form) if previous else []
     account = plan_files.plan(pool, form, before, datetime.now(UTC), time_limit)
@@ -257,7 +273,7 @@ def tell(body: Account, names: dict[str, str]) -> None:
     for row in sorted(body["hours"], key=lambda row: -row["hours"])[:SHOWN]:
         out.print(
             f"  {escape(names.get(row['expert'], row['expert'])):20} {row['hours']:5.1f} h "
-            f"{row['role']:8} {escape(row['queue'])}{to_learn(row)}"
+            f"{row['role']:8} {escape(row['queue'])}{days(row)}{to_learn(row)}"
         )
     if len(body["hours"]) > SHOWN:
         out.print(f"  … and {len(body['hours']) - SHOWN} more seats (--json has all)")
@@ -270,6 +286,10 @@ def tell(body: Account, names: dict[str, str]) -> None:
         out.print(f"  vet next: {escape(who)} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
     for said in body["closed"]:
         notes.print(said, style="yellow", markup=False)
+
+
+def days(row: Account) -> str:
+    return f", {row['from']} to {row['until']}" if "from" in row else ""
 
 
 def to_learn(row: Account) -> str:

@@ -39,6 +39,39 @@ def test_a_thousand_small_plans_match_the_count_of_units_and_break_no_rule():
         assert list(violations(problem, plan.hours)) == [], seed
 
 
+def limited(problem, rng):
+    """The problem with limits on half of its arcs."""
+    some = rng.random(problem.arcs) < 0.5
+    return replace(problem, most=np.where(some, rng.uniform(0, 4, problem.arcs), np.inf))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_limits_on_arcs_are_kept_and_cost_what_they_must(seed):
+    rng = np.random.default_rng(seed)
+    problem = small_problem(rng, experts=3, queues=2, dates=1 + seed % 2, keep=0.75, pins=seed % 3 == 0)
+    plan = solve(limited(problem, rng))
+
+    tight = limited(problem, np.random.default_rng(seed))
+    again = solve(tight)
+    assert list(violations(tight, again.hours)) == []
+    assert (again.hours <= tight.cap + 1e-9).all()
+    assert again.gap < 1e-6
+    assert plan.objective <= solve(problem).objective + 1e-6
+    if not problem.pinned.any():
+        assert again.value == pytest.approx(best_value_by_units(tight), rel=1e-6, abs=1e-5)
+
+
+def test_the_checker_names_an_arc_above_its_limit():
+    problem = small_problem(np.random.default_rng(1), 3, 2)
+    plan = solve(problem)
+    busy = int(plan.hours.argmax())
+    half = np.full(problem.arcs, np.inf)
+    half[busy] = plan.hours[busy] / 2
+    assert any(said.startswith(f"arc {busy} takes") for said in violations(replace(problem, most=half), plan.hours))
+    with pytest.raises(ValueError, match=r"arcs: most.*Maybe"):
+        replace(problem, most=-half)
+
+
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(1, 3), st.booleans())
 def test_no_plan_breaks_a_rule_and_none_is_above_its_bound(seed, dates, pins):

@@ -60,6 +60,7 @@ def best_value_by_units(problem: Problem) -> float:
         b_ub=b_ub,
         A_eq=np.array(a_eq) if a_eq else None,
         b_eq=np.zeros(len(a_eq)) if a_eq else None,
+        bounds=[(0, most) for most in [*problem.cap, *np.full(len(all_ways), np.inf)]],
         method="highs",
     )
     assert found.status == 0
