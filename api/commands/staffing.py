@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 programs = typer.Typer(help="Programs: lists of queues, each one kind of unit.", no_args_is_help=True)
 hours = typer.Typer(help="Experts' hours.", no_args_is_help=True)
 SHOWN = 12
+Block = Annotated[
+    float | None, typer.Option(min=0, help="Shortest stint: so many hours on a queue in a role, or none.")
+]
+MostQueues = Annotated[int | None, typer.Option(min=1, help="Queues a person, at most.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -156,10 +160,8 @@ def plan(
     time_limit: Annotated[
         float, typer.Option(min=0.1, help="Seconds; the best plan so far and its gap are kept.")
     ] = 20,
-    block: Annotated[
-        float | None, typer.Option(min=0, help="Shortest stint: so many hours on a queue in one role, or none.")
-    ] = None,
-    most_queues: Annotated[int | None, typer.Option(min=1, help="Queues a person, at most.")] = None,
+    block: Block = None,
+    most_queues: MostQueues = None,
     dask: Annotated[
         str | None, typer.Option(help="Scheduler tcp://…: a folder of Parquet files is planned where its workers are.")
     ] = None,
@@ -167,25 +169,30 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Staff a program: who works where and why, what is short, whom to vet next. From the database, or from files."""
+    wishes = stints(block, most_queues)
     if experts is not None and (dask is not None or experts.is_dir()):
+        if wishes:
+            raise ValueError(f"--{next(iter(wishes))}: not for a pool in parts. Maybe join the files, or leave it out.")
         from_parts(experts, queues, target, dask, previous=previous, as_json=as_json)
-        return
-    if experts is not None or queues is not None:
-        wishes = stints(block, most_queues)
+    elif experts is not None or queues is not None:
         from_files(
             experts, queues, previous, target, wishes, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json
         )
-        return
-    if not program:
+    elif program:
+        from_records(program, wishes, database, allow_empty=allow_empty, as_json=as_json)
+    else:
         raise ValueError("Which program? Maybe give its name, or --experts and --queues to plan from files.")
+
+
+def from_records(
+    program: str, wishes: dict[str, float | int], database: str, *, allow_empty: bool, as_json: bool
+) -> None:
     from vetting import programs, staffing, store
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
-        record = staffing.make_plan(
-            db, program_named(db, program), datetime.now(UTC), allow_empty=allow_empty,
-            wishes=stints(block, most_queues),
-        )  # fmt: skip
+        found = program_named(db, program)
+        record = staffing.make_plan(db, found, datetime.now(UTC), allow_empty=allow_empty, wishes=wishes)
         if as_json:
             print_json(record.body)
         else:
