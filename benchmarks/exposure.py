@@ -2,8 +2,8 @@
 
 The world of `minutes`, about 100 questions a skill; every sitting ends when all standard errors are at the target.
 Rules: no control; open while exposure is below the limit (`eligible`); the same, and one question in twenty chosen
-among the least shown (guests); a toll in minutes on favourites (`tolls`), from nothing or learnt ahead on 800 other
-simulated people, with `eligible` behind it as a guard; the same, with a bonus on what one in a thousand should see.
+among the least shown (guests); a toll in minutes on favourites (`tolls`), from nothing or learnt ahead on 1,000 other
+simulated people, with `eligible` behind it as a guard; the same, with a bonus on what one in 800 should see.
 Exposure is counted over the latest 500 sittings, as in use.
 
     python3 dev.py bench exposure [--json] [--people 300] [--target 0.5] [--spread 0.3] [--only tolls]
@@ -21,14 +21,14 @@ from benchmarks.beliefs import table
 from benchmarks.minutes import CAP, MCQ, SKILLS, SPEED_SD, TIME_SD, Open, World, ask, draw_world
 from irt.belief import Belief
 from irt.model import Floats, Ints
-from irt.selection import SOFT, Aim, Pool, eligible, moved, priced, scan
+from irt.selection import SOFT, Aim, Pool, bonus, eligible, moved, priced, scan, since
 from irt.simulation import respond
 from irt.timing import simulate_minutes
 
 EVERY = 20  # questions of which one goes to the neglected, where some do
-GUARD = 0.02  # how far below the limit tolls keep an item, as a share of it
+GUARD = 0.005  # how far below the limit tolls keep an item, as a share of it
 CLOSE = 0.004  # and how near to it the item is closed to some all the same
-LEARNERS = 800  # simulated people on whom tolls are learnt first
+LEARNERS = 1000  # simulated people on whom tolls are learnt first
 WINDOW = 500  # latest sittings over which exposure is counted
 
 
@@ -71,8 +71,8 @@ class Course:
 
     minutes: Floats  # (P,)
     shown: Open  # (P, I)
-    toll: Floats  # (I,) at the end, and the bonus
-    bonus: Floats
+    toll: Floats  # (I,) at the end
+    unseen: Ints  # (I,) sittings since each was shown
 
 
 def study(world: World, target: float, rule: Rule, rng: np.random.Generator, before: Course | None = None) -> Course:
@@ -81,20 +81,21 @@ def study(world: World, target: float, rule: Rule, rng: np.random.Generator, bef
     aim, every = Aim(np.full(SKILLS, target), np.ones(SKILLS)), np.ones(count, dtype=bool)
     earlier = before.shown if before else np.zeros((0, count), dtype=bool)
     shown, minutes = np.vstack([earlier, np.zeros((people, count), dtype=bool)]), np.zeros(people)
-    toll, bonus = (before.toll, before.bonus) if before else (np.zeros(count), np.zeros(count))
+    toll, unseen = (before.toll, before.unseen) if before else (np.zeros(count), np.zeros(count, dtype=np.int64))
     for person in range(people):
         number, is_open = len(earlier) + person, every.copy()
         lately = shown[max(number - WINDOW, 0) : number]
         if rule.limit < 1:
             seen = np.full(count, len(lately))
             is_open = eligible(lately.sum(0), seen, rule.limit, rng, CLOSE if rule.tolls else SOFT)
-        pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus))
+        pool = Pool(world.bank, np.zeros(count), priced(world.expected, toll - bonus(unseen, rule.floor)))
         guests = neglected(shown[:number].sum(0)) if rule.guests else None
-        minutes[person], asked = sitting(world, person, pool, aim, is_open, guests)
+        minutes[person], asked = sitting(world, person, pool, aim, is_open.copy(), guests)
         shown[number, asked] = True
+        unseen = since(unseen, shown[number], is_open)
         if rule.tolls:
-            toll, bonus = moved(toll, bonus, shown[number], every, rule.limit * (1 - GUARD), rule.floor, number)
-    return Course(minutes, shown[len(earlier) :], toll, bonus)
+            toll = moved(toll, shown[number], is_open, rule.limit * (1 - GUARD), number)
+    return Course(minutes, shown[len(earlier) :], toll, unseen)
 
 
 def neglected(shown: Ints, share: float = 0.05) -> Open:
@@ -137,7 +138,7 @@ RULES = {
     "closed, limit 0.25, guests": Rule(0.25, guests=True),
     "tolls, limit 0.25, from nothing": Rule(0.25, tolls=True),
     "tolls, limit 0.25, learnt ahead": Rule(0.25, tolls=True, ahead=True),
-    "tolls, limit 0.25, learnt ahead, all called": Rule(0.25, tolls=True, ahead=True, floor=0.001),
+    "tolls, limit 0.25, learnt ahead, all called": Rule(0.25, tolls=True, ahead=True, floor=1 / 800),
 }
 
 

@@ -196,21 +196,23 @@ def eligible(
 
 
 STEP_FIRST, STEP_LAST, SETTLED_BY = 0.3, 0.02, 150  # minutes a toll moves by a showing, at first and from so many on
-CALL = 1.5  # minutes a bonus moves by a showing
-LEAST_PRICE = 0.15  # of its own minutes: no bonus makes an item cheaper
+CALL, CALL_FROM = 3.0, 0.5  # minutes that the longest unseen is cheaper, from which share of 1 / floor on it begins
+LEAST_PRICE = 0.05  # of its own minutes: no bonus makes an item cheaper
 
 
 def tolls(shown: NDArray[np.bool_], could: NDArray[np.bool_], limit: float, floor: float = 0.0) -> Floats:
     """Minutes that each item costs besides its own, so that none is shown to more than `limit` of the people: (I,).
 
-    shown, could (N, I): sittings in their order, whether each was asked the item and whether it could have been. The
-    least minutes that keep the limits are a linear programme; the toll is its dual, learnt by stochastic gradient,
+    shown, could (N, I): sittings in their order, whether each was asked the item and whether it could have been: one to
+    which it was closed says nothing about who wants it. The least minutes that keep the limits are a linear programme;
+    the toll is its dual, learnt by stochastic gradient,
 
-        λ_j ← max(0, λ_j + η (shown_j - limit)),      μ_j ← max(0, μ_j + 1.5 (floor - shown_j)),
+        λ_j ← max(0, λ_j + η (shown_j - limit)),
 
-    and an item is chosen by what it is worth per minute and toll λ_j - μ_j. So a favourite goes to those to whom it
-    is worth most, not to a random few, and one that nobody has seen for long goes to whom it costs least: μ sees to
-    `floor` of the people. A new limit needs some 150 sittings to settle; `eligible` keeps it meanwhile.
+    and an item is chosen by what it is worth per minute and toll. So a favourite goes to those to whom it is worth
+    most, not to a random few. One that n sittings in turn could have been asked and were not becomes cheaper, by
+    3 min(1, 2 floor n - 1)² minutes from n = 1 / (2 floor) on: it is called up where it costs least, and about `floor`
+    of the people see it. A new limit needs some 150 sittings to settle; `eligible` keeps it meanwhile.
 
     References: Bertsekas (2015), Convex Optimization Algorithms, ch. 3; van der Linden & Veldkamp (2007), JEBS 32.
     """
@@ -218,22 +220,27 @@ def tolls(shown: NDArray[np.bool_], could: NDArray[np.bool_], limit: float, floo
         raise ValueError(f"tolls: shown is {shown.shape} and could {could.shape}, but both must be (N, I).")
     if not 0 <= floor < limit <= 1:
         raise ValueError(f"tolls: floor {floor} and limit {limit}, but 0 <= floor < limit <= 1 is needed.")
-    toll, bonus = np.zeros(shown.shape[1]), np.zeros(shown.shape[1])
+    toll, unseen = np.zeros(shown.shape[1]), np.zeros(shown.shape[1], dtype=np.int64)
     for number, (asked, may) in enumerate(zip(shown, could, strict=True)):
-        toll, bonus = moved(toll, bonus, asked, may, limit, floor, number)
-    return toll - bonus
+        toll, unseen = moved(toll, asked, may, limit, number), since(unseen, asked, may)
+    return toll - bonus(unseen, floor)
 
 
-def moved(
-    toll: Floats, bonus: Floats, asked: NDArray[np.bool_], may: NDArray[np.bool_], limit: float, floor: float,
-    number: int,
-) -> tuple[Floats, Floats]:  # fmt: skip
-    """Tolls and bonuses after one more sitting, the `number`th."""
+def moved(toll: Floats, asked: NDArray[np.bool_], may: NDArray[np.bool_], limit: float, number: int) -> Floats:
+    """Tolls after one more sitting, the `number`th."""
     step = max(STEP_FIRST * (STEP_LAST / STEP_FIRST) ** (number / SETTLED_BY), STEP_LAST)
-    return (
-        np.maximum(toll + np.where(may, step * (asked - limit), 0.0), 0.0),
-        np.maximum(bonus + np.where(may, CALL * (floor - asked), 0.0), 0.0),
-    )
+    return np.maximum(toll + np.where(may, step * (asked - limit), 0.0), 0.0)
+
+
+def since(unseen: Ints, asked: NDArray[np.bool_], may: NDArray[np.bool_]) -> Ints:
+    """Sittings that could have been asked each item since one was, after one more."""
+    return np.where(asked, 0, unseen + may)
+
+
+def bonus(unseen: Ints, floor: float) -> Floats:
+    """Minutes that items are cheaper which so many sittings in turn could have been asked and were not."""
+    late = np.clip((unseen * floor - CALL_FROM) / (1 - CALL_FROM), 0.0, 1.0)
+    return CALL * late**2
 
 
 def priced(minutes: Floats, toll: Floats) -> Floats:

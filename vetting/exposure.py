@@ -83,11 +83,14 @@ class Shown:
 
     shown: Mask  # (N, I) asked
     could: Mask  # (N, I) could have been: the sitting wanted one of its skills, and had minutes for it
+    was_open: Mask  # (N, I) could have been, and was not closed to the sitting
 
 
 def lately(db: Session, scale: Scale, shelf: Shelf) -> Shown:
     """What the latest sittings were asked of a shelf."""
-    recent = db.execute(select(Sitting.id, Sitting.aim).order_by(Sitting.id.desc()).limit(WINDOW)).all()[::-1]
+    recent = db.execute(
+        select(Sitting.id, Sitting.aim, Sitting.closed_items).order_by(Sitting.id.desc()).limit(WINDOW)
+    ).all()[::-1]
     since = min((said.id for said in recent), default=0)
     asked = db.execute(select(Question.sitting_id, Question.item_id).where(Question.sitting_id >= since)).all()
     row = {said.id: number for number, said in enumerate(recent)}
@@ -97,7 +100,10 @@ def lately(db: Session, scale: Scale, shelf: Shelf) -> Shown:
             began[row[said.sitting_id]] = True
             if said.item_id in shelf.ids.position:
                 shown[row[said.sitting_id], shelf.ids.position[said.item_id]] = True
-    return Shown(shown[began], who_could(scale, shelf, [said.aim for said in recent])[began])
+    could, shut = who_could(scale, shelf, [said.aim for said in recent]), np.zeros_like(shown)
+    for number, sitting in enumerate(recent):
+        shut[number, shelf.ids.rows(key for key in sitting.closed_items if key in shelf.ids.position)] = True
+    return Shown(shown[began], could[began], (could & ~shut)[began])
 
 
 def who_could(scale: Scale, shelf: Shelf, aims: Sequence[Json]) -> Mask:
@@ -136,7 +142,7 @@ def closed(log: Shown, scale: Scale, shelf: Shelf, aim: Json, rng: np.random.Gen
 
 def priced(log: Shown, shelf: Shelf) -> dict[str, float]:
     """Minutes that items cost besides their own: favourites more, what nobody has seen for long less."""
-    found = shelf.step * tolls(log.shown, log.could, OFF * EXPOSURE, FLOOR)
+    found = shelf.step * tolls(log.shown, log.was_open, OFF * EXPOSURE, FLOOR)
     return {
         key: round(float(toll), 4) for key, toll in zip(shelf.ids.ids, found, strict=True) if abs(toll) > LEAST_TOLL
     }

@@ -8,7 +8,7 @@ import pytest
 from irt.belief import Belief, answers, solve
 from irt.model import Items, probability
 from irt.population import bifactor
-from irt.selection import Aim, Pool, eligible, falls, hinge, moved, priced, scan, tolls
+from irt.selection import Aim, Pool, bonus, eligible, falls, hinge, moved, priced, scan, since, tolls
 from irt.simulation import random_items, respond
 from irt.tilt import tilt
 
@@ -244,11 +244,14 @@ def market(rng, people, limit, floor=0.0, items=60):
     """Everybody is asked the 6 items of best value per minute and toll; values differ by person around a common one."""
     worth = np.sort(rng.uniform(1, 3, items)) + rng.normal(0, 0.4, (people, items))
     shown, could = np.zeros((people, items), dtype=bool), np.ones((people, items), dtype=bool)
-    toll, bonus = np.zeros(items), np.zeros(items)
+    toll, unseen = np.zeros(items), np.zeros(items, dtype=np.int64)
     for person in range(people):
-        asked = np.argsort(-worth[person] / priced(np.ones(items), toll - bonus))[:6]
+        asked = np.argsort(-worth[person] / priced(np.ones(items), toll - bonus(unseen, floor)))[:6]
         shown[person, asked] = True
-        toll, bonus = moved(toll, bonus, shown[person], could[person], limit, floor, person)
+        toll, unseen = (
+            moved(toll, shown[person], could[person], limit, person),
+            since(unseen, shown[person], could[person]),
+        )
     return worth, shown, could
 
 
@@ -279,18 +282,25 @@ def test_what_nobody_has_seen_for_long_is_called_up():
 def test_tolls_are_derived_from_the_record_alone(rng):
     _, shown, could = market(rng, 200, 0.25, 0.01)
     whole = tolls(shown, could, 0.25, 0.01)
-    toll, bonus = np.zeros(60), np.zeros(60)
+    toll, unseen = np.zeros(60), np.zeros(60, dtype=np.int64)
     for person in range(200):
-        toll, bonus = moved(toll, bonus, shown[person], could[person], 0.25, 0.01, person)
-    assert (whole == toll - bonus).all()
+        toll, unseen = (
+            moved(toll, shown[person], could[person], 0.25, person),
+            since(unseen, shown[person], could[person]),
+        )
+    assert (whole == toll - bonus(unseen, 0.01)).all()
     nobody = tolls(np.zeros((0, 4), dtype=bool), np.zeros((0, 4), dtype=bool), 0.25)
     assert nobody.tolist() == [0.0] * 4
 
 
-def test_a_sitting_that_could_not_be_asked_an_item_says_nothing_about_it(rng):
-    _, shown, could = market(rng, 100, 0.25, 0.01)
-    could[50:, 7] = shown[50:, 7] = False
-    assert tolls(shown, could, 0.25, 0.01)[7] == tolls(shown[:50], could[:50], 0.25, 0.01)[7]
+def test_one_that_is_closed_to_some_keeps_its_toll_and_is_not_forgotten():
+    """Closed to half of the people, asked of 40 % of the others: too many of those, too few of all."""
+    people = np.arange(400)[:, None]
+    may, shown = people % 2 == 0, people % 10 <= 2
+    shown = shown & may
+    assert tolls(shown, may, 0.25) > 0.0 == tolls(shown, np.ones_like(may), 0.25)
+    never = np.zeros_like(may)
+    assert tolls(never, may, 0.25, 0.0025) == 0.0 > tolls(never, np.ones_like(may), 0.25, 0.0025)
 
 
 @pytest.mark.parametrize(("limit", "floor"), [(0.0, 0.0), (1.2, 0.0), (0.2, 0.2), (0.2, -0.1)])

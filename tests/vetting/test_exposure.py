@@ -63,7 +63,8 @@ def test_no_probe_is_shown_to_more_people_than_the_limit_and_without_it_all_woul
     assert everybody == seen[0]  # nobody had seen anything then
 
 
-def test_a_favourite_probe_comes_to_cost_more_than_its_minutes(db, bank):
+def test_a_favourite_probe_comes_to_cost_more_than_its_minutes_and_the_forgotten_less(db, bank, monkeypatch):
+    monkeypatch.setattr(exposure, "FLOOR", 0.15)
     for person in range(8):
         met(db, begin(db, FORM, seed=person), bank)
     seat = begin(db, FORM)
@@ -77,7 +78,7 @@ def test_a_favourite_probe_comes_to_cost_more_than_its_minutes(db, bank):
     state = choice.look(seat, scale, bank)
     offers = choice.options(seat, state, scale, bank).offers
     assert {one.probe.id: round(one.cost - one.minutes, 4) for one in offers if one.probe.id in tolls} == {
-        one.probe.id: pytest.approx(max(tolls[one.probe.id], -0.85 * one.minutes), abs=1e-4)
+        one.probe.id: pytest.approx(max(tolls[one.probe.id], -0.95 * one.minutes), abs=1e-4)
         for one in offers
         if one.probe.id in tolls
     }
