@@ -20,7 +20,7 @@ from api.deps import House, Ours, now, page
 from api.forms import SKIP, by_htmx, number_of, text_of, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
-from vetting import calls, interview, llm, phrasing, proposing, resume, sitting, store
+from vetting import asking, calls, interview, llm, phrasing, proposing, resume, sitting, store
 from vetting.interview import Move
 from vetting.records import Question, Sitting, Turn
 
@@ -40,10 +40,18 @@ def show(
     if step is None:
         return None
     if isinstance(step, Move):
-        if phrasing.wanted(step, ours.settings.access) and not plainly:
+        if comes_later(step, question, ours) and not plainly:
             return waiting_page(request, token, question, left)
         step = interview.ask(db, question, step, step.text, wording="model" if step.proposed else "own", now=at)
     return conversation_page(request, ours, token, question, step, left)
+
+
+def comes_later(move: Move, question: Question, ours: House) -> bool:
+    """Whether a model is asked first: for the words of a question, or which fact is asked for."""
+    access = ours.settings.access
+    if move.kind == "fact":
+        return asking.wanted(question, ours.bank.probes[question.item_id], access)
+    return phrasing.wanted(move, access)
 
 
 def hear(
@@ -77,7 +85,8 @@ def words(ours: Ours, token: str) -> Response:
 
 
 def found_words(ours: House, token: str) -> Iterator[str]:
-    """First what a model proposes to ask, if it is to be asked that; then the words of what the engine has chosen."""
+    """First which fact is asked for, or what a model proposes to ask; then the words of what the engine has chosen."""
+    tell_asked(ours, token)
     hear_proposals(ours, token)
     with store.reading(ours.engine) as db:
         found = next_wording(sitting_of(token, db, ours), ours)
@@ -114,6 +123,16 @@ def in_between(mine: Sitting, ours: House) -> Question | None:
     if question is None or not interview.is_interview(question, ours.bank) or interview.waiting(question) is not None:
         return None
     return question
+
+
+def tell_asked(ours: House, token: str) -> None:
+    """Where a fact is asked for, let a model say which, and tell it; no transaction is open while it thinks."""
+    with store.reading(ours.engine) as db:
+        question = in_between(sitting_of(token, db, ours), ours)
+        if question is None or not asking.wanted(question, ours.bank.probes[question.item_id], ours.settings.access):
+            return
+        number = question.id
+    asking.hear(ours.engine, number, ours.bank, ours.settings.access, now())
 
 
 def next_wording(mine: Sitting, ours: House) -> tuple[Question, Move] | None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vetting.llm import Access, Attempt
+from vetting.prompts import Messages
 from vetting.records import Json, ModelCall, Question
 
 PHRASE, PROPOSE, GRADE = "phrase", "propose", "grade"  # purposes
@@ -36,6 +37,13 @@ def keep(
     db.add_all(calls)
     db.flush()
     return calls
+
+
+def block(messages: Messages, name: str) -> str:
+    """One of others' texts as it was sent."""
+    data = next(message["content"] for message in messages if message["role"] == "user")
+    found = re.search(rf"<<{name} (\w+)>>\n(.*?)\n<<end {name} \1>>", data, re.DOTALL)
+    return found[2] if found else ""
 
 
 @dataclass(frozen=True)

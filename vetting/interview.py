@@ -26,6 +26,7 @@ from vetting.records import Answer, Grade, Json, Question, Sitting, Turn
 MOST_TURNS = 8  # things said in one interview
 OVERTIME = 1.5  # times a probe's minutes, after which nothing further is asked
 NOTHING = "I have nothing on that. Make an assumption, say what it is, and go on."
+MATCHED = ("by", "not a model")  # in the reasons for a fact: who found it asked for
 ACTS = ("answer", "ask", "done", "skip")
 FEWEST_SHARED = 2  # words that a question must share with a fact to reach it, where it has so many
 SHORT_WORDS = 4  # letters below which a word says nothing about a matter
@@ -74,11 +75,17 @@ def next_move(question: Question, bank: Bank) -> Move | None:
     last = question.turns[-1]
     if last.move["act"] in {"done", "skip"}:
         return None
-    fact = reached(probe, told(question), last.text)
-    if last.move["act"] == "ask" or fact is not None:
-        return Move("fact", fact.id if fact else "", "", fact.says if fact else NOTHING, {"asked": True})
+    asks = last.move["act"] == "ask"
+    fact = reached(probe, told(question), last.text, whole=asks and "?" not in last.text)
+    if asks or fact is not None:
+        return tell(fact)
     seen = outlook(question, bank)
     return seen.move if seen is not None else None
+
+
+def tell(fact: Fact | None) -> Move:
+    """A fact in the bank's own words; None: there is none such."""
+    return Move("fact", fact.id if fact else "", "", fact.says if fact else NOTHING, {"asked": True})
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,16 +152,25 @@ def replay(question: Question, bank: Bank) -> Iterator[tuple[Turn, Move | None]]
     """Everything asked with what the record before it leads to today: the same to the bit, if nothing was touched."""
     for turn in question.turns:
         if turn.who == "asks":
-            yield turn, next_move(moments.before(turn), bank)
+            move = next_move(moments.before(turn), bank)
+            yield turn, as_matched(move, turn, bank.probes[question.item_id]) if move is not None else None
 
 
-def reached(probe: Probe, known: set[str], text: str) -> Fact | None:
+def as_matched(move: Move, turn: Turn, probe: Probe) -> Move:
+    """A move as chosen again; but which fact a model found asked for is a fact, kept with its call (see asking)."""
+    said = {key: why for key, why in turn.move["why"].items() if key in MATCHED}
+    if move.kind == "fact" and said.get("by") == "model":
+        move = tell(next((fact for fact in probe.facts if fact.id == turn.move["id"]), None))
+    return replace(move, why=move.why | said)
+
+
+def reached(probe: Probe, known: set[str], text: str, *, whole: bool = False) -> Fact | None:
     """The fact that a question in the text asks for: the one it shares most words with; None where there is none.
 
     Words are compared by their first letters, those of the fact's `when` and of the fact itself. A question must
-    share two of them, or all it has.
+    share two of them, or all it has. With `whole`, all of the text asks.
     """
-    asked = stems(" ".join(re.findall(r"[^.!?\n]*\?", text)))
+    asked = stems(text if whole else " ".join(re.findall(r"[^.!?\n]*\?", text)))
     scores = [
         (len(asked & stems(f"{fact.when} {fact.says}")), -place, fact)
         for place, fact in enumerate(probe.facts)

@@ -139,7 +139,7 @@ def reread(reply: str, messages: Messages, codes: Mapping[str, str]) -> ResumeFo
     if parsed is None:
         return None
     told: Any = parsed
-    sent, used = sent_in(messages), Counter[str]()
+    sent, used = calls.block(messages, calls.RESUME), Counter[str]()
     claims: dict[str, ClaimForm] = {}
     for one in told.claims:
         words = standing(one.words, sent)
@@ -149,13 +149,6 @@ def reread(reply: str, messages: Messages, codes: Mapping[str, str]) -> ResumeFo
         level = one.level if said_near(one.level_words, words, sent) else UNSAID
         claims[codes[one.skill]] = ClaimForm(skill=codes[one.skill], level=level, source=words)
     return ResumeForm(claims=list(claims.values())[:MOST_CLAIMS], read_by="model") if claims else None
-
-
-def sent_in(messages: Messages) -> str:
-    """The résumé as it was sent."""
-    data = next(message["content"] for message in messages if message["role"] == "user")
-    block = re.search(rf"<<{calls.RESUME} (\w+)>>\n(.*?)\n<<end {calls.RESUME} \1>>", data, re.DOTALL)
-    return block[2] if block else ""
 
 
 def standing(words: str, sent: str) -> str | None:

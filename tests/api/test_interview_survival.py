@@ -5,7 +5,9 @@ A few kills here; `ASSAY_KILLS=500 python -m pytest --timeout 0 tests/api/test_i
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -22,18 +24,31 @@ from tests.api.phoenix import Phoenix
 from tests.api.test_proposing import is_proposal, proposes, small_bank
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
-from vetting import choice, interview, proposing, store
+from vetting import asking, choice, interview, proposing, store
 from vetting import scale as scales
 from vetting.records import ModelCall, Question, Sitting, Turn
 
 KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
 LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long
-FORM = role_form("computing.python", "computing.algorithms", "science.physics", minutes=60, interview_minutes=59)
+FORM = role_form("computing.python", "society.economics", "science.physics", minutes=60, interview_minutes=59)
 GOOD = "Could you tell me a little more about how you would go on from there?"
 PROPOSAL = "On which small case would you look {word}?"
-SAYS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
+WORDINGS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def either(wording):
+    """A model that words questions so, and finds the first fact asked for wherever it is asked about facts."""
+
+    def script(request):
+        code = re.search(r"^([B-Z]{2}): .+ It says: ", request["messages"][0]["content"], re.MULTILINE)
+        return json.dumps({"fact": code[1], "words": "the smallest case"}) if code else wording
+
+    return script
+
+
+SAYS = [either(wording) for wording in WORDINGS]
 
 
 class Walk:
@@ -99,8 +114,9 @@ class Walk:
         turn = self.turn()
         self.page.locator("#text").fill(words)
         self.page.evaluate("window.sent = true")  # gone with the page
-        done, send = (self.page.locator(f".actions [value={act}]") for act in ("done", "answer"))
-        button = done if self.number % self.done_at == 0 and done.count() else send
+        done, send, ask = (self.page.locator(f".actions [value={act}]") for act in ("done", "answer", "ask"))
+        asks = self.number % 3 == 1 and ask.count()
+        button = done if self.number % self.done_at == 0 and done.count() else ask if asks else send
         button.click(no_wait_after=True)
         if kill:
             time.sleep(self.rng.uniform(0, LONGEST))
@@ -132,14 +148,14 @@ class Walk:
     def next_asked(self):
         """What the record alone says comes next in the running interview.
 
-        None where something stands already, or a model is to be asked first what could be asked.
+        None where something stands already, or a model is to be asked first what could be asked, or which fact is.
         """
         with store.reading(self.engine) as db:
             question = self.running(db)
             if question is None or interview.waiting(question) is not None or proposing.due(question, self.bank):
                 return None
             move = interview.next_move(question, self.bank)
-            return move and (question.id, move.id)
+            return (question.id, move.id) if move is not None and move.kind != "fact" else None
 
     def asked(self):
         with store.reading(self.engine) as db:
@@ -213,6 +229,7 @@ def check_record(walk):
             assert [turn.number for turn in turns] == list(range(1, len(turns) + 1))
             assert [turn.who for turn in turns] == ["asks", "says"] * (len(turns) // 2) + ["asks"] * (len(turns) % 2)
             asked = [(turn.move["kind"], turn.move["id"]) for turn in turns if turn.who == "asks"]
+            asked = [one for one in asked if one != ("fact", "")]
             assert len(asked) == len(set(asked))
             for turn, move in interview.replay(question, walk.bank):
                 why = {key: told for key, told in turn.move["why"].items() if key != "not the model's words"}
@@ -223,9 +240,16 @@ def check_record(walk):
             assert len(items) == len(set(items))
             for question, again in choice.replay(seat, scales.of(seat.calibration), walk.bank):
                 assert again.item_id == question.item_id
-        wordings = [turn.move["wording"] for turn in db.scalars(select(Turn).where(Turn.who == "asks"))]
-        proposed = sum(bool(turn.move.get("proposed")) for turn in db.scalars(select(Turn)))
-        counts = {key: wordings.count(key) for key in ("own", "model")} | {"proposed": proposed}
+        asked = db.scalars(select(Turn).where(Turn.who == "asks")).all()
+        wordings = [turn.move["wording"] for turn in asked]
+        proposed = sum(bool(turn.move.get("proposed")) for turn in asked)
+        matched = sum(turn.move["why"].get("by") == "model" for turn in asked)
+        counts = {key: wordings.count(key) for key in ("own", "model")} | {"proposed": proposed, "facts": matched}
+        for call in db.scalars(select(ModelCall).where(ModelCall.purpose == asking.PURPOSE, ModelCall.fault == "")):
+            about = call.sent["about"]
+            turn = db.get_one(Question, about["question"]).turns[about["turn"]]  # what was said to that asking
+            found = asking.reread(call.reply, call.sent["messages"], about["codes"], about["none"])
+            assert (turn.move["kind"], turn.move["id"]) == ("fact", found)
         return counts, len(db.scalars(select(ModelCall.id)).all())
 
 
@@ -270,7 +294,7 @@ def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, 
         np.random.default_rng(20261122),
     )
     form = role_form("computing.python", "computing.algorithms", minutes=60, interview_minutes=59, model_proposals=8)
-    with serving(*[said_or_proposed(one) for one in SAYS * (6 * KILLS + 10)], said_or_proposed(SAYS[0])) as model:
+    with serving(*[said_or_proposed(one) for one in WORDINGS * (6 * KILLS + 10)], said_or_proposed(WORDINGS[0])) as model:
         given = settings(model) | {"ASSAY_BANK": str(home)}
         walk = Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", load(home), rng, form, done_at=9, **given)
         told = survive(walk, KILLS, and_proposed=True)
@@ -281,4 +305,5 @@ def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, 
 
 def said_or_proposed(say):
     """Proposes where it is asked to, unless it fails; words what it is given otherwise."""
-    return lambda request: proposes(PROPOSAL)(request) if is_proposal(request) and not say.fault else say
+    other = either(say)
+    return lambda request: proposes(PROPOSAL)(request) if is_proposal(request) and not say.fault else other(request)

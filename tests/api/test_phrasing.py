@@ -12,6 +12,8 @@ from sqlalchemy import select
 from tests.api.front import fields, hidden, running
 from tests.api.test_conversation import TALK, come_to_the_interview, send
 from tests.llm_server import Say, refused_address, serving
+from tests.vetting.story import role_form
+from vetting.interview import NOTHING
 from vetting.records import ModelCall, Question, Turn
 
 GOOD = "Thank you for that. Could you tell me more about how you would go on from there?"
@@ -219,3 +221,44 @@ def test_a_resume_is_read_by_the_model_and_by_the_rule_where_the_model_fails(fro
         assert "read by a simple rule" in page
     faults = front.facts(select(ModelCall.fault).where(ModelCall.purpose == "résumé").order_by(ModelCall.id))
     assert [row.fault for row in faults] == ["", "provider down", "provider down"]
+
+
+# -- facts -----------------------------------------------------------------------------------------
+
+
+FACTS = role_form(
+    "stats.inference", "society.economics", minutes=12, interview_minutes=10
+)  # whose probes keep some back
+
+
+def names_the_first(request):
+    """A model that finds the first of the facts asked for in whatever is said."""
+    code = re.search(r"^([B-Z]{2}): .+ It says: ", request["messages"][0]["content"], re.MULTILINE)[1]
+    return json.dumps({"fact": code, "words": "how this thing is used"})
+
+
+def test_which_fact_is_asked_for_is_found_by_the_model_and_told_in_the_banks_words(front, model):
+    with front.visitor() as client:
+        mine, page = come_to_the_interview(front, client, FACTS)
+        model.says[:] = [names_the_first]
+        key = front.facts(select(Question.item_id).join(Turn).order_by(NEWEST))[0][0]
+        facts = front.house.bank.probes[key].facts
+        assert facts, "the first probe of this role keeps facts back"
+        _, waits = send(client, mine, page, "I wonder how this thing is used.", act="ask")
+        assert "on its way" in waits.text
+        assert client.get(f"{mine}/words").text == ""
+        told = front.facts(select(Turn.text, Turn.move).order_by(NEWEST))[0]
+        assert told.text == facts[0].says
+        assert told.move["why"]["by"] == "model"
+        shown = client.get(mine)
+        assert hidden(shown.text, "turn") == ["3"]
+        assert client.get(f"{mine}/words").text == ""
+
+
+def test_who_does_not_wait_for_the_model_is_told_by_shared_words(front):
+    with front.visitor() as client:
+        mine, page = come_to_the_interview(front, client, FACTS)
+        send(client, mine, page, "I wonder how this thing is used.", act="ask")
+        client.get(f"{mine}?plain=1")
+        told = front.facts(select(Turn.text, Turn.move).order_by(NEWEST))[0]
+        assert (told.text, told.move["id"]) == (NOTHING, "")

@@ -263,6 +263,10 @@ def test_the_wording_is_in_the_language_it_says(bank):
     assert [probe.id for probe in bank.probes.values() if language(shown(probe)) != probe.language] == []
 
 
+def test_every_skill_of_the_tree_is_looked_at_by_some_probe(bank):
+    assert set(bank.tree.skills) == {skill for probe in bank.probes.values() for skill in probe.skills}
+
+
 def test_each_of_four_languages_has_three_probes_on_its_own_skill(bank):
     for code, skill in (("en", "english"), ("de", "german"), ("es", "spanish"), ("vi", "vietnamese")):
         mine = [p for p in bank.probes.values() if p.form == "language" and p.language == code]
