@@ -22,6 +22,7 @@ from item_bank.schema import UnreadableResponseError
 from vetting import choice, interview, programs, sitting
 from vetting import scale as scales
 from vetting.aim import FEW_MINUTES
+from vetting.grading import OFFLINE
 from vetting.messages import RoleForm
 from vetting.records import Ending, Invitation, Question, Sitting
 
@@ -43,6 +44,14 @@ def invitation(request: Request, ours: Ours, now: Now, token: str, invited: Invi
     return invitation_page(request, ours, token, invited)
 
 
+def graders(ours: House) -> dict[str, Any]:
+    """Who besides people has to do with a conversation here, as applicants are told before they agree."""
+    models = dict.fromkeys([*ours.settings.access.models, *(name.partition("#")[0] for name in ours.settings.raters)])
+    counts = ours.settings.offline_rater or OFFLINE in models
+    named = [name.partition("@")[0] for name in models if name != OFFLINE]
+    return {"models": bool(named), "named": named, "counts_words": counts}
+
+
 def invitation_page(
     request: Request, ours: House, token: str, invited: Invitation, said: Mapping[str, Any] | None = None,
     errors: Sequence[tuple[str, str]] = (),
@@ -58,9 +67,10 @@ def invitation_page(
             "minutes_high": most, "until": invited.expires, "contact": "",
         },
         "skills": [tree[skill] for skill in shown if skill in tree],
+        "interview": form.interview_minutes, **graders(ours),
         "kept_for": f"{form.keep_months} months",
         "tool_rule": TOOLS, "alternative_url": "", "languages": [("en", "English")], "factors": FACTORS,
-        "talks": form.interview_minutes > 0 and not invited.focus, "models": bool(ours.settings.access.models),
+        "talks": form.interview_minutes > 0 and not invited.focus,
         "proposes": form.model_proposals > 0,
         "ask_name": not invited.name and invited.applicant is None,
         "action": f"/i/{token}", "said": said, "errors": list(errors),

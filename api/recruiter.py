@@ -265,6 +265,7 @@ def dossier_page(
             views.evidence_chip(piece, ours.bank, for_applicant=False, url=f"{here}/answers/{piece.answer_id}")
             for piece in pieces
         ],
+        "talks": views.talks(person, scale, ours.bank, here),
         "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),
         "integrity": [], "decisions": [views.decision(record) for record in reversed(person.decisions)],
         "may_decide": bool(known.answered) and bool(person.name),

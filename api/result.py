@@ -53,12 +53,22 @@ def result_page(
             views.skill_bar(skill, scale.population, scale.skills.position[skill.skill]) for skill in person.skills
         ],
         "evidence": [views.evidence_chip(piece, ours.bank, for_applicant=True) for piece in mattered],
-        "decision": views.decision(decided) if decided else None, "next_steps": next_steps(ours, decided is not None),
+        "decision": views.decision(decided) if decided else None, "next_steps": [
+            *waiting_talks(mine, scale, ours), *next_steps(ours, decided is not None)
+        ],
         "retake": "", "appeal_action": f"/s/{token}/appeal", "download_url": f"/s/{token}/data.json",
         "delete_action": f"/s/{token}/delete", "appealed": appealed, "said": said, "errors": list(errors),
         "versions": [f"scale {mine.calibration_id}"],
     }  # fmt: skip
     return page(request, "applicant/result.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+def waiting_talks(mine: Sitting, scale: scales.Scale, ours: House) -> list[tuple[str, str]]:
+    """That conversations wait for their grades, if any do."""
+    waits = [talk.title for talk in views.talks(mine.applicant, scale, ours.bank, "") if talk.waits]
+    titles = ", ".join(f"“{title}”" for title in waits)
+    told = f"People grade what you said about {titles}. These numbers do not hold it yet and may still move."
+    return [("First", told)] if waits else []
 
 
 def next_steps(ours: House, decided: bool) -> list[tuple[str, str]]:  # noqa: FBT001 -- one caller, by name

@@ -11,10 +11,12 @@ from irt.population import Population
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
-from vetting import calls
+from vetting import calls, evidence
 from vetting.calls import Bill
 from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
-from vetting.records import Answer, Decision, Grade, Json, Question, Turn
+from vetting.panel import SHARP
+from vetting.records import Answer, Applicant, Decision, Grade, Json, Question, Turn
+from vetting.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ def evidence_chip(view: EvidenceView, bank: Bank, *, for_applicant: bool, url: s
     if for_applicant:
         effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}"
     else:
-        effect = f"level {view.level} of {view.most} · score {view.moved:+.2f}"
+        reached = f"{view.level / max(view.most, 1):.0%} of its levels" if view.kind == "interview" else ""
+        effect = f"{reached or f'level {view.level} of {view.most}'} · score {view.moved:+.2f}"
     return EvidenceChip(view.kind, view.title, view.at, url, skill, effect)
 
 
@@ -179,21 +182,68 @@ def talk(said: Answer, probe: Probe, bank: Bank) -> dict[str, Any]:
     return whole | {
         "title": probe.title, "kind": "probe", "stem": probe.opening, "explanation": probe.explanation, "said": [],
         "turns": transcript(said.question)[1:], "simulated": said.question.sitting.applicant.simulated,
-        "grades": [
-            (f"{grade.rater} on {probe.criterion(grade.criterion).title}", grade.level, reason(grade), grade.at)
-            for grade in said.grades
-        ],
+        "criteria": criteria_of(said, probe),
     }  # fmt: skip
 
 
-WHAT_FOR = {calls.PHRASE: "wording questions", calls.PROPOSE: "proposing questions", calls.GRADE: "grading"}
-WAITED_FOR = (calls.PHRASE, calls.PROPOSE)
+WHAT_FOR = {
+    calls.PHRASE: "wording questions", calls.PROPOSE: "proposing questions", calls.FACT: "finding facts asked for",
+    calls.GRADE: "grading",
+}  # fmt: skip
+WAITED_FOR = (calls.PHRASE, calls.PROPOSE, calls.FACT)
 
 
 def bills(found: Mapping[str, Bill]) -> tuple[list[tuple[str, str]], float]:
     """What models took in an interview, by what for, and the seconds of it that the applicant waited."""
     waited = sum(found[purpose].seconds for purpose in WAITED_FOR if purpose in found)
     return [(WHAT_FOR.get(purpose, purpose), str(bill)) for purpose, bill in found.items()], waited
+
+
+@dataclass(frozen=True)
+class TalkRow:
+    """An interview of a dossier, graded or not."""
+
+    title: str
+    url: str
+    minutes: float
+    state: str
+    waits: bool
+
+
+def talks(person: Applicant, scale: Scale, bank: Bank, here: str) -> list[TalkRow]:
+    """Every finished interview of a person, oldest first, and whether the profile rests on it yet."""
+    return [talk_row(answer, scale, bank, here) for answer in evidence.interviews(person.sittings, scale)]
+
+
+def talk_row(said: Answer, scale: Scale, bank: Bank, here: str) -> TalkRow:
+    criteria = scale.probes.of(said.question.item_id)
+    verdicts = [one for one in evidence.verdicts_on(said.question, scale) if one.reading.discrimination >= SHARP]
+    lacking = len(criteria) - len({verdict.row for verdict in verdicts})
+    state = f"graded by {', '.join(dict.fromkeys(rater(one.grade.rater) for one in verdicts))}"
+    if any(grade.because == "skipped" for grade in said.grades):
+        state = "skipped"
+    elif lacking:
+        state = f"{lacking} of {len(criteria)} criteria wait for grades" if verdicts else "waits for its grades"
+    probe = bank.probes.get(said.question.item_id)
+    title = probe.title if probe else said.question.item_id
+    return TalkRow(title, f"{here}/answers/{said.id}", said.seconds / 60, state, bool(lacking))
+
+
+def rater(name: str) -> str:
+    """Who graded, in words."""
+    kind, _, who = name.partition(":")
+    said = {"human": who, "adjudicator": f"{who}, to settle a dispute", "model": who.replace("@", ", prompt "),
+            "offline": "a program that counts words", "key": "the key"}  # fmt: skip
+    return said.get(kind, name)
+
+
+def criteria_of(said: Answer, probe: Probe) -> list[tuple[str, int, list[tuple[str, int, str, datetime]]]]:
+    """(criterion, highest level, verdicts on it) of an interview."""
+    return [
+        (one.title, len(one.levels) - 1,
+         [(rater(g.rater), g.level, reason(g), g.at) for g in said.grades if g.criterion == one.id])
+        for one in probe.criteria
+    ]  # fmt: skip
 
 
 def reason(grade: Grade) -> str:

@@ -29,7 +29,6 @@ from vetting.records import Json, Question
 from vetting.screening import screen
 from vetting.verdicts import draw_codes, found
 
-PURPOSE = "fact"
 BLOCK = "ASKED"
 SECONDS, DEADLINE = 6.0, 8.0  # of one call, and of all tries: beyond, shared words decide
 LONGEST_REPLY = 200  # tokens
@@ -139,7 +138,7 @@ def hear(engine: Engine, number: int, bank: Bank, access: Access, now: datetime)
 def keep(db: Session, question: Question, asked: Asked, said: Matched, bank: Bank, now: datetime) -> None:
     """Put the call on record, and the fact if nobody was faster."""
     about: Json = {"question": asked.question_id, "turn": asked.turn, "codes": dict(asked.codes), "none": asked.none}
-    calls.keep(db, said.attempts, purpose=PURPOSE, now=now, sitting_id=question.sitting_id, about=about)
+    calls.keep(db, said.attempts, purpose=calls.FACT, now=now, sitting_id=question.sitting_id, about=about)
     last = question.turns[-1]
     if question.answer is not None or last.number != asked.turn:
         return

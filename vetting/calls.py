@@ -14,7 +14,7 @@ from vetting.llm import Access, Attempt
 from vetting.prompts import Messages
 from vetting.records import Json, ModelCall, Question
 
-PHRASE, PROPOSE, GRADE = "phrase", "propose", "grade"  # purposes
+PHRASE, PROPOSE, FACT, GRADE = "phrase", "propose", "fact", "grade"  # purposes
 RESUME = "RESUME"  # the mark of what was told of a résumé
 RESUME_READ = "résumé"  # purpose of a call that reads one
 TOLD = re.compile(rf"(<<{RESUME} (\w+)>>\n).*?(\n<<end {RESUME} \2>>)", re.DOTALL)

@@ -152,9 +152,11 @@ def why_wanted(
         return "dispute", "Verdicts lie too far apart: somebody who gave none of them settles it."
     if any(grade.rater.startswith(HUMAN) for grade in grades):
         return None
-    if referred:
+    if referred and referred != panel.NO_MODEL:
         return "referral", referred
-    return why_models_are_not_enough(answer, criterion, grades, heard=bool(live))
+    return why_models_are_not_enough(
+        answer, criterion, grades, heard=any(read.discrimination >= panel.SHARP for _, read in live)
+    )
 
 
 def why_models_are_not_enough(
@@ -164,7 +166,7 @@ def why_models_are_not_enough(
     if models and all(grade.confidence is not None and grade.confidence < SURE for grade in models):
         return "unsure", "Every model that graded it was unsure."
     if not heard:
-        return "ungraded", "Nobody has graded it yet whose verdict counts."
+        return "ungraded", "Nobody has graded it yet whose verdict weighs."
     if models and drawn(answer.id, criterion.id):
         return "audit", f"Drawn by lot: people grade {AUDIT:.0%} of what models grade."
     return None

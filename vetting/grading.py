@@ -21,7 +21,7 @@ from random import Random, SystemRandom
 from item_bank.probe import Probe
 from vetting import offline_rater
 from vetting.llm import Access, Attempt, ModelFaultError, ask, left_of
-from vetting.panel import disputed
+from vetting.panel import NO_MODEL, disputed
 from vetting.prompts import CANARY, Prompt, prompt
 from vetting.screening import Screening, says_nothing, screen, without
 from vetting.settings import Settings
@@ -154,7 +154,7 @@ def grade(probe: Probe, turns: Sequence[Said], by: Panel, draw: Random | None = 
         return Judged((), tuple(Referred(name, why) for name in names))
     counted = [Graded(one.id, offline_rater.RATER, offline_rater.rate(turns, one)) for one in rubrics if by.offline]
     if not by.raters:
-        return Judged(tuple(counted), tuple(Referred(name, "no model grades here") for name in names))
+        return Judged(tuple(counted), tuple(Referred(name, NO_MODEL) for name in names))
     judged = settle(names, _Session(by, turns, seen, draw or SystemRandom()).hear(rubrics))
     return replace(judged, grades=(*judged.grades, *counted))
 

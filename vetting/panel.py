@@ -17,6 +17,8 @@ ADJUDICATOR = "adjudicator:"
 DISPUTE = 2  # verdicts on one criterion that lie so many levels apart are not averaged
 SHARP = 0.5  # discrimination from which a rater can dispute: a duller one differs by its noise alone
 
+NO_MODEL = "no model grades here"  # why an answer is left to people where none is set
+
 
 @dataclass(frozen=True)
 class Reading:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tests.api.front import fields, hidden, running, text
 from tests.conftest import NOON
 from tests.vetting.story import role_form
-from vetting import calls, store
+from vetting import calls, sitting, store
 from vetting.llm import Attempt
 from vetting.prompts import Prompt
 from vetting.records import Answer, Claim, Grade, Question, Turn
@@ -53,6 +53,7 @@ def turns(front, number):
 def test_an_invitation_says_who_judges_conversations_and_only_where_there_are_some(front, visitor):
     told = text(visitor.get(front.invite(form=TALK)).text)
     assert "judged against written criteria by people." in told
+    assert "up to 29.9 minutes in all" in told or "up to 30 minutes in all" in told
     assert "A machine scores answers that have a key by fixed rules" in told
     plain = text(visitor.get(front.invite(form=role_form(*SKILLS))).text)
     assert "A machine scores your answers by fixed rules" in plain
@@ -194,3 +195,27 @@ def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
     empty = visitor.post(f"{mine}/experience", files={"file": ("cv.pdf", b"%PDF-1.4 broken", "application/pdf")})
     assert empty.status_code == 422
     assert "cannot be read" in empty.text
+
+
+def test_a_conversation_without_grades_is_named_as_waiting_to_applicant_and_recruiter(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    send(visitor, mine, page, "I begin with the smallest case.", act="done")
+    with store.writing(front.house.engine) as db:
+        question = db.get_one(Question, int(number))
+        sitting.end(db, question.sitting, "test", NOON)
+        title = front.house.bank.probes[question.item_id].title
+        seat = question.sitting
+        dossier = f"/recruiter/roles/{seat.invitation.role_id}/people/{seat.applicant_id}"
+    assert f"People grade what you said about “{title}”" in text(visitor.get(f"{mine}/result").text)
+    with front.staff() as staff:
+        assert "waits for its grades" in text(staff.get(dossier).text)
+    with store.writing(front.house.engine) as db:
+        answer = db.get_one(Question, int(number)).answer
+        for one in front.house.bank.probes[answer.question.item_id].criteria:
+            answer.grades.append(Grade(at=NOON, rater="human:ada", criterion=one.id, level=1))
+    with front.staff() as staff:
+        shown = text(staff.get(dossier).text)
+        assert "graded by ada" in shown
+        assert "waits for its grades" not in shown
+    assert "People grade what you said" not in text(visitor.get(f"{mine}/result").text)

@@ -24,13 +24,13 @@ from tests.api.phoenix import Phoenix
 from tests.api.test_proposing import is_proposal, proposes, small_bank
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
-from vetting import asking, choice, interview, proposing, store
+from vetting import asking, calls, choice, interview, proposing, store
 from vetting import scale as scales
 from vetting.records import ModelCall, Question, Sitting, Turn
 
 KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
 LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long
-FORM = role_form("computing.python", "society.economics", "science.physics", minutes=60, interview_minutes=59)
+FORM = role_form("computing.python", "society.economics", "stats.inference", minutes=60, interview_minutes=59)
 GOOD = "Could you tell me a little more about how you would go on from there?"
 PROPOSAL = "On which small case would you look {word}?"
 WORDINGS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
@@ -245,11 +245,11 @@ def check_record(walk):
         proposed = sum(bool(turn.move.get("proposed")) for turn in asked)
         matched = sum(turn.move["why"].get("by") == "model" for turn in asked)
         counts = {key: wordings.count(key) for key in ("own", "model")} | {"proposed": proposed, "facts": matched}
-        for call in db.scalars(select(ModelCall).where(ModelCall.purpose == asking.PURPOSE, ModelCall.fault == "")):
+        for call in db.scalars(select(ModelCall).where(ModelCall.purpose == calls.FACT, ModelCall.fault == "")):
             about = call.sent["about"]
             turn = db.get_one(Question, about["question"]).turns[about["turn"]]  # what was said to that asking
             found = asking.reread(call.reply, call.sent["messages"], about["codes"], about["none"])
-            assert (turn.move["kind"], turn.move["id"]) == ("fact", found)
+            assert turn.move["why"].get("by") != "model" or turn.move["id"] == found
         return counts, len(db.scalars(select(ModelCall.id)).all())
 
 
@@ -294,7 +294,9 @@ def test_they_are_killed_while_a_model_proposes_what_to_ask(chromium, tmp_path, 
         np.random.default_rng(20261122),
     )
     form = role_form("computing.python", "computing.algorithms", minutes=60, interview_minutes=59, model_proposals=8)
-    with serving(*[said_or_proposed(one) for one in WORDINGS * (6 * KILLS + 10)], said_or_proposed(WORDINGS[0])) as model:
+    with serving(
+        *[said_or_proposed(one) for one in WORDINGS * (6 * KILLS + 10)], said_or_proposed(WORDINGS[0])
+    ) as model:
         given = settings(model) | {"ASSAY_BANK": str(home)}
         walk = Walk(chromium, f"sqlite:///{tmp_path / 'assay.db'}", load(home), rng, form, done_at=9, **given)
         told = survive(walk, KILLS, and_proposed=True)

@@ -116,7 +116,7 @@ def test_simulated_people_grade_at_the_desk_with_words_that_stand_in_the_answer(
         found = grade(probe, hearings.said_in(question), Panel(Access(), offline=True))
         hearings.keep(db, question.answer, probe, found, later)
         (task,) = (one for one in desk.tasks(db, bank, scale, later, by.name) if one.answer is question.answer)
-        assert task.lane == "referral"
+        assert task.lane == "ungraded"
         kept = mock_interview.judge(db, task, by, truth.talk, person, scale, later, rng)
         assert {one.rater for one in kept} == {"human:simulated-ada"}
         assert all(one.because == "Drawn for a simulated grader." for one in kept)
