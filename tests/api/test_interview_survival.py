@@ -30,7 +30,7 @@ from vetting.records import ModelCall, Question, Sitting, Turn
 
 KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
 LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long
-FORM = role_form("computing.python", "society.economics", "stats.inference", minutes=60, interview_minutes=59)
+FORM = role_form("humanities.journalism", "society.economics", "stats.inference", minutes=60, interview_minutes=59)
 GOOD = "Could you tell me a little more about how you would go on from there?"
 PROPOSAL = "On which small case would you look {word}?"
 WORDINGS = [Say(GOOD, piece_seconds=0.02), Say(GOOD, fault="cut"), Say("No question here."), Say(fault="500")]
