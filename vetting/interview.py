@@ -26,7 +26,7 @@ from vetting.records import Answer, Grade, Json, Question, Sitting, Turn
 MOST_TURNS = 8  # things said in one interview
 OVERTIME = 1.5  # times a probe's minutes, after which nothing further is asked
 NOTHING = "I have nothing on that. Make an assumption, say what it is, and go on."
-MATCHED = ("by", "not a model")  # in the reasons for a fact: who found it asked for
+LATER = ("by", "not a model", "not the model's words")  # reasons that came after the choice: what models did
 ACTS = ("answer", "ask", "done", "skip")
 FEWEST_SHARED = 2  # words that a question must share with a fact to reach it, where it has so many
 SHORT_WORDS = 4  # letters below which a word says nothing about a matter
@@ -157,8 +157,8 @@ def replay(question: Question, bank: Bank) -> Iterator[tuple[Turn, Move | None]]
 
 
 def as_matched(move: Move, turn: Turn, probe: Probe) -> Move:
-    """A move as chosen again; but which fact a model found asked for is a fact, kept with its call (see asking)."""
-    said = {key: why for key, why in turn.move["why"].items() if key in MATCHED}
+    """A move as chosen again, with what models did then; which fact one found asked for is kept with its call."""
+    said = {key: why for key, why in turn.move["why"].items() if key in LATER}
     if move.kind == "fact" and said.get("by") == "model":
         move = tell(next((fact for fact in probe.facts if fact.id == turn.move["id"]), None))
     return replace(move, why=move.why | said)
