@@ -9,6 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from benchmarks.proposals import main as benchmark
 from irt.conversation import PROPOSED
 from tests.vetting.story import begin, role_form
 from tests.vetting.test_interview import graded, to_the_interview
@@ -175,6 +176,14 @@ def test_nothing_proposed_or_everything_refused_leaves_the_interview_as_it_is_wi
         question, now = to_the_interview(db, seat, small)
         talks.append([(turn.text, turn.move["id"]) for turn in walked(db, question, small, now, says)])
     assert talks[0] == talks[1] == talks[2]
+
+
+def test_a_small_bank_has_models_asked_more_often_than_the_shipped_one(capsys):
+    """As the benchmark counts it, with few people."""
+    benchmark(["--people", "3", "--json"])
+    shipped, small = json.loads(capsys.readouterr().out).values()
+    assert shipped["asked"] / shipped["choices"] < small["asked"] / small["choices"]
+    assert 0 < small["talks_with_one"] <= small["interviews"]
 
 
 # -- what is kept ----------------------------------------------------------------------------------
