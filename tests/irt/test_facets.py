@@ -17,6 +17,7 @@ from irt.facets import Cells, Facets, cells_of, entries, free, groups, packed, u
 from irt.model import Items
 from irt.rater_cells import Ratings
 from irt.scoring import score
+from irt.start import Anchors
 
 CUTS = np.array([1.2, 0.0, -1.2])
 
@@ -219,6 +220,35 @@ def test_keyed_items_and_graded_answers_share_one_scale():
     assert covered.mean() == pytest.approx(0.95, abs=0.03)  # 1,200 intervals, on items known to a tenth
 
 
+def test_renaming_raters_and_answers_changes_nothing(world, fitted):
+    rng = np.random.default_rng(8)
+    p, item, rater, answer, level = world.rows
+    name, turn, order = rng.permutation(8), rng.permutation(3), rng.permutation(len(p))
+    cells, cell = cells_of(p[order], item[order], name[rater[order]], turn[answer[order]], 8)
+    again = calibrate(answers_from_rows(p[order], cell, level[order], len(world.theta)), world.design, cells=cells)
+    assert again.log_likelihood == pytest.approx(fitted.log_likelihood, abs=0.05)
+    np.testing.assert_allclose(again.panel.severity[name], fitted.panel.severity, atol=5e-3)
+    np.testing.assert_allclose(again.items.slope, fitted.items.slope, atol=2e-2)
+
+
+def test_anchored_items_carry_raters_onto_their_scale(world):
+    held = Items(world.skill[:4, None], world.slope[:4, None], world.threshold[:4], np.zeros(4))
+    answers, cells = world.given()
+    fit = calibrate(answers, world.design, cells=cells, anchors=Anchors(np.arange(4), held))
+    assert fit.converged
+    np.testing.assert_array_equal(fit.items.slope[:4], held.slope)
+    assert np.abs((fit.panel.severity - world.severity) / fit.panel.severity_se).max() < 4
+    assert np.sqrt(np.diag(fit.covariance)) == pytest.approx([1, 1], abs=0.2)
+    assert np.abs(fit.mean).max() < 0.3
+
+
+def test_one_rater_is_the_measure_of_severity():
+    truth = World(5, people=300, raters=1, per=1)
+    told = truth.fit().panel
+    assert told.severity.tolist() == [0.0]
+    assert told.cells.shares == ("answer",)
+
+
 # -- who can be placed -----------------------------------------------------------------------------
 
 
@@ -243,6 +273,14 @@ def test_a_rater_of_one_level_is_refused_and_the_others_are_fitted(world):
     assert refused.index == 3
     assert "one level" in refused.why
     assert fit.panel.kept_raters.tolist() == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_raters_who_all_keep_to_one_level_leave_nothing_to_fit(world):
+    p, item, rater, answer, _ = world.rows
+    cells, cell = cells_of(p, item, rater, answer, 8)
+    alike = answers_from_rows(p, cell, np.full(len(p), 2), len(world.theta))
+    with pytest.raises(ValueError, match=r"nothing is left to fit.*rater 0: it gave no grade, or all"):
+        calibrate(alike, world.design, cells=cells)
 
 
 def test_a_rater_who_keeps_to_one_item_cannot_be_told_from_it():
