@@ -18,7 +18,7 @@ from api.auth import sign, unsign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, number_of, said_of, text_of
 from api.links import not_ours
-from vetting import checks, looks, offering, programs, progress, recalls, rounds, suspicion, work
+from vetting import looks, offering, programs, progress, recalls, rounds, suspicion, work
 from vetting.records import Applicant, Erasure
 from vetting.round_records import Round
 from vetting.scope import QueueForm
@@ -142,9 +142,11 @@ def offer_view(offer: Offer, now: datetime) -> dict[str, Any]:  # noqa: ARG001 -
             f"About {100 * why['acceptance']:.0f} in 100 of your units here are expected to pass at once "
             f"({100 * why['acceptance_low']:.0f} to {100 * why['acceptance_high']:.0f})."
         )
+    if task == "produce" and queue.judging:
+        view["steps"] = looks.chain_of(queue, offer)
     if judged is not None:
         view |= {"text": "" if queue.judging and task != "resolve" else judged.text,
-                 "steps": checks.step_texts(judged.text),
+                 "steps": looks.chain_of(queue, offer),
                  "noticed": [] if queue.judging and task != "resolve" else judged.noticed}  # fmt: skip
     if task == "resolve" and last is not None:
         view["sides"] = sides(last)
@@ -167,15 +169,22 @@ def judgement_choices(queue: QueueForm, task: str) -> list[tuple[str, str]]:
 
 def sides(submission: Submission) -> list[dict[str, Any]]:
     """What was said, without names; the third person sees every side."""
-    told = [{"who": "Maker", "said": submission.label, "because": ""}] if submission.label else []
+    own = {"who": "Maker", "said": submission.label, "because": "", "errors": which(submission)}
+    told = [own] if submission.label else []
     told += [
-        {"who": f"Reviewer {number}", "said": one.verdict, "because": one.because, "errors": ", ".join(one.errors)}
+        {"who": f"Reviewer {number}", "said": one.verdict, "because": one.because, "errors": which(one)}
         for number, one in enumerate(submission.reviews, start=1)
     ]
     return told + [
         {"who": "Maker", "said": "objects", "because": one.reason}
         for one in submission.unit.disputes if one.by == "maker" and one.submission_id == submission.id
     ]  # fmt: skip
+
+
+def which(one: Submission | Review) -> str:
+    """The errors that were named, and the steps found wrong."""
+    steps = [f"wrong: step {', '.join(map(str, one.wrong_steps))}"] if one.wrong_steps else []
+    return ", ".join([*(one.errors if isinstance(one, Review) else ()), *steps])
 
 
 def mend(submission: Submission | None) -> list[str]:
@@ -292,17 +301,17 @@ def made_or_judged(db: Session, offer: Offer, form: FormData, now: datetime) -> 
     common: dict[str, Any] = {
         "request_id": request_id, "seconds": min((now - began).total_seconds(), LONGEST_AWAY), "now": now,
     }  # fmt: skip
+    steps = [int(number) for number in form.getlist("wrong_step") if isinstance(number, str) and number.isdigit()][:100]
     if looks.face(offer) == "produce":
         label, text, attested = text_of(form, "label"), text_of(form, "text"), text_of(form, "attested") == "yes"
         if offer.task in looks.KINDS:
-            looks.keep(db, offer, verdict=label, because=text, attested=attested, **common)
+            looks.keep(db, offer, verdict=label, because=text, wrong_steps=steps, attested=attested, **common)
         else:
-            work.submit(db, offer, text=text, label=label, attested=attested, **common)
+            work.submit(db, offer, text=text, label=label, wrong_steps=steps, attested=attested, **common)
         return
-    steps = [int(number) for number in form.getlist("wrong_step") if isinstance(number, str) and number.isdigit()]
     said: dict[str, Any] = {
         "verdict": text_of(form, "verdict"), "errors": [str(error) for error in form.getlist("error")],
-        "wrong_steps": steps[:100], "because": text_of(form, "because"),
+        "wrong_steps": steps, "because": text_of(form, "because"),
     }  # fmt: skip
     if offer.task == "resolve":
         work.resolve(db, offer, edge_case=text_of(form, "edge_case"), **said, **common)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assignment.agreement import Estimate, Labels, gwet
-from vetting import progress, work
-from vetting.checks import step_texts
+from vetting import checks, progress, work
 from vetting.records import Json
 from vetting.work_records import Dispute, Submission
 
@@ -22,15 +21,22 @@ def resolution_of(submission: Submission) -> Dispute | None:
     return next((one for one in mine if one.resolution is not None), None)
 
 
+def words_on_steps(submission: Submission) -> tuple[int, list[tuple[int, list[int]]]]:
+    """(number of steps, (person, steps they found wrong) of everybody who judged them)."""
+    queue = work.wording_of(submission)
+    count = len(checks.chain_of(queue, submission.unit.content, submission.text))
+    own = [(submission.offer.applicant_id, submission.wrong_steps)] if submission.label else []
+    return count, own + [(review.offer.applicant_id, review.wrong_steps) for review in submission.reviews]
+
+
 def step_status(submission: Submission) -> list[Json]:
     """Each numbered step: right, wrong, or where its judges differ; a third person's word holds."""
     third = resolution_of(submission)
-    count = len(step_texts(submission.text))
+    count, judges = words_on_steps(submission)
     if third is not None and third.resolution is not None and third.resolution.verdict != work.AMBIGUOUS:
         wrong = third.resolution.wrong_steps
         return [{"step": n, "status": WRONG if n in wrong else RIGHT, "by": 1} for n in range(1, count + 1)]
-    judges = submission.reviews
-    votes = [sum(n in review.wrong_steps for review in judges) for n in range(1, count + 1)]
+    votes = [sum(n in wrong for _, wrong in judges) for n in range(1, count + 1)]
     named = {0: RIGHT, len(judges): WRONG} if judges else {0: OPEN}
     return [{"step": n, "status": named.get(vote, DISPUTED), "by": len(judges)} for n, vote in enumerate(votes, 1)]
 
@@ -54,18 +60,17 @@ def error_codes(submission: Submission) -> dict[str, int]:
 def step_agreement(submissions: Sequence[Submission]) -> Estimate:
     """Gwet's AC1 of right and wrong, over the steps of everything that two people or more judged."""
     rows: list[tuple[int, int, int]] = []
-    units = 0
     people: dict[int, int] = {}
     for one in submissions:
-        judges = [review for review in one.reviews if review.offer.task != "again"]
-        if len(judges) < 2:
-            continue
-        for n in range(1, len(step_texts(one.text)) + 1):
+        count, judges = words_on_steps(one)
+        asked = {review.offer.applicant_id for review in one.reviews if review.offer.task == "again"}
+        told = [(who, wrong) for who, wrong in judges if who not in asked]
+        if len(told) >= 2:
+            first = rows[-1][0] + 1 if rows else 0
             rows += [
-                (units, people.setdefault(review.offer.applicant_id, len(people)), int(n in review.wrong_steps))
-                for review in judges
-            ]
-            units += 1
+                (first + n, people.setdefault(who, len(people)), int(n + 1 in wrong))
+                for n in range(count) for who, wrong in told
+            ]  # fmt: skip
     if not rows:
         return progress.NOTHING
     table = np.array(rows, dtype=np.intp)

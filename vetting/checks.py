@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from itertools import pairwise
 
 from vetting.equalities import equalities
+from vetting.scope import QueueForm
 
 Check = Callable[[str], list[str]]
 LONGEST = 50_000  # characters
@@ -139,6 +140,11 @@ def noticed(text: str, checks: Mapping[str, Check] | None = None) -> dict[str, l
         except Exception as wrong:  # noqa: BLE001 -- a stranger's plug-in must not lose a submission
             said[name] = [f"The check itself broke: {type(wrong).__name__}."]
     return said
+
+
+def chain_of(queue: QueueForm, content: str, made: str = "") -> list[str]:
+    """The steps that are judged: of what was made, or of what is put before a judge."""
+    return step_texts(content if queue.judging else made) if queue.by_steps else []
 
 
 def step_texts(text: str) -> list[str]:

@@ -136,7 +136,8 @@ def against(form: GoldForm, queue: QueueForm, units: dict[int, Unit], place: int
     unit = units.get(form.unit) if form.unit is not None else None
     text = form.text or (unit.submissions[-1].text if unit is not None and unit.submissions else "")
     try:
-        work.sound(queue, form.verdict, form.errors, form.because, wrong_steps=form.wrong_steps, text=text)
+        work.sound(queue, form.verdict, form.errors, form.because, wrong_steps=form.wrong_steps,
+                   steps=checks.chain_of(queue, unit.content if unit else form.content, text))  # fmt: skip
     except work.FormError as fault:
         wrong.append(f"{where}: {fault}")
     if form.unit is not None:

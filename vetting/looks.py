@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vetting import known, rounds, work
+from vetting import checks, known, rounds, work
 from vetting.programs import wordings
 from vetting.records import Json
 from vetting.scope import QueueForm
@@ -72,6 +72,12 @@ def judged(offer: Offer) -> Judged | None:
     return Judged(made.text, [fault for check in made.checks for fault in check.faults]) if made else None
 
 
+def chain_of(queue: QueueForm, offer: Offer) -> list[str]:
+    """The steps that an offer asks to judge; none where something is to be made."""
+    shown = judged(offer)
+    return checks.chain_of(queue, offer.unit.content, shown.text if shown else "")
+
+
 def keep(
     db: Session, offer: Offer, *, verdict: str, errors: Sequence[str] = (), wrong_steps: Sequence[int] = (),
     because: str, attested: bool = False, request_id: str, seconds: float, now: datetime,
@@ -88,9 +94,10 @@ def keep(
         raise work.FormError("label", f"Pick one of: {', '.join(queue.labels)}.")
     if making and queue.human_only and not attested:
         raise work.FormError("attested", work.ATTEST_OR_LEAVE)
-    if not making:
-        shown = judged(offer)
-        work.sound(queue, verdict, errors, because, wrong_steps=wrong_steps, text=shown.text if shown else "")
+    if making:
+        work.chain_sound(queue, verdict, errors, wrong_steps, len(chain_of(queue, offer)))
+    else:
+        work.sound(queue, verdict, errors, because, wrong_steps=wrong_steps, steps=chain_of(queue, offer))
     said = Look(
         at=now, offer=offer, applicant=offer.applicant, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, seconds=seconds,

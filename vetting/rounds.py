@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from assignment.agreement import Estimate, gwet
 from vetting import gate, known, progress, work
+from vetting.gold import seen_by
 from vetting.programs import experts, names
 from vetting.records import Applicant, AuditEntry, Json, Program
 from vetting.round_records import Remark, Round, RoundEnd
@@ -44,7 +45,7 @@ def start(
         raise work.FormError("units", f"Ask for {UNITS[0]} to {UNITS[1]} units.")
     if source not in SOURCES:
         raise work.FormError("source", f"Pick one of: {', '.join(SOURCES)}.")
-    free = fresh(db, program, queue, named, source)
+    free = fresh(db, program, queue, named, source, now)
     if len(free) < units:
         raise work.FormError(
             "units", f"Only {len(free)} {source} units of {queue.name} were met by none of these {len(named)} people. "
@@ -60,7 +61,9 @@ def start(
     return made
 
 
-def fresh(db: Session, program: Program, queue: QueueForm, people: Sequence[int], source: str) -> list[Unit]:
+def fresh(
+    db: Session, program: Program, queue: QueueForm, people: Sequence[int], source: str, now: datetime
+) -> list[Unit]:  # fmt: skip
     """Units that none of these people ever met, in an order drawn by lot."""
     mine = Unit.program_id == program.id, Unit.queue == queue.name
     met = select(Offer.unit_id).where(Offer.applicant_id.in_(people))
@@ -68,8 +71,14 @@ def fresh(db: Session, program: Program, queue: QueueForm, people: Sequence[int]
     right = [deliverable(), Unit.id.in_(settled)] if source == "settled" else [Unit.golds.any()]
     found = db.scalars(select(Unit).where(*mine, *right, Unit.id.not_in(met)).options(selectinload(Unit.golds))).all()
     named = {one for other in rounds(db, program, queue.name) if set(other.people) & set(people) for one in other.units}
-    free = [unit for unit in found if unit.id not in named and (source == "settled" or known.gold_of(unit))]
+    free = [unit for unit in found if unit.id not in named and (source == "settled" or room(unit, len(people), now))]
     return sorted(free, key=lambda unit: work.lot(unit, "round"))
+
+
+def room(unit: Unit, people: int, now: datetime) -> bool:
+    """Whether so many more people may see a gold unit."""
+    gold = known.gold_of(unit)
+    return gold is not None and len(seen_by(unit, now)) + people <= gold.people
 
 
 def rounds(db: Session, program: Program, queue: str | None = None) -> Sequence[Round]:

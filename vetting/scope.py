@@ -113,6 +113,11 @@ class QueueForm(Message):
         return bool(self.labels)
 
     @property
+    def by_steps(self) -> bool:
+        """Whether steps are judged one by one: of what is made, and of chains that are put before a judge."""
+        return not self.judging or self.kind in {"process_supervision", "verification"}
+
+    @property
     def spoken(self) -> frozenset[str]:
         return frozenset({self.language, *self.languages})
 

@@ -206,8 +206,8 @@ def working(offer: Offer, tasks: tuple[str, ...], now: datetime) -> None:
 
 
 def submit(
-    db: Session, offer: Offer, *, text: str, label: str = "", attested: bool = False, request_id: str, seconds: float,
-    now: datetime,
+    db: Session, offer: Offer, *, text: str, label: str = "", wrong_steps: Sequence[int] = (), attested: bool = False,
+    request_id: str, seconds: float, now: datetime,
 ) -> Submission:  # fmt: skip
     """Keep what was made before anything else is done with it; once per request."""
     if (again := db.scalars(select(Submission).where(Submission.request_id == request_id)).first()) is not None:
@@ -222,9 +222,12 @@ def submit(
         raise FormError("text", "Write the unit before you send it.")
     if queue.human_only and not attested:
         raise FormError("attested", ATTEST_OR_LEAVE)
+    if queue.judging:
+        chain_sound(queue, label, (), wrong_steps, len(checks.chain_of(queue, unit.content)))
     made = Submission(
         at=now, unit=unit, offer=offer, wording=worded, request_id=request_id, text=text, seconds=seconds,
         label=label if queue.judging else "", attested=ATTESTED if queue.human_only else "",
+        wrong_steps=list(wrong_steps) if queue.judging else [],
     )  # fmt: skip
     db.add(made)
     db.flush()
@@ -244,7 +247,14 @@ def review(
         return again
     working(offer, ("review", "second", "again"), now)
     submission = offer.unit.submissions[-1]
-    sound(wording_of(submission), verdict, errors, because, wrong_steps=wrong_steps, text=submission.text)
+    sound(
+        wording_of(submission),
+        verdict,
+        errors,
+        because,
+        wrong_steps=wrong_steps,
+        steps=checks.chain_of(wording_of(submission), offer.unit.content, submission.text),
+    )
     said = Review(
         at=now, submission=submission, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, seconds=seconds,
@@ -257,9 +267,9 @@ def review(
 
 def sound(
     queue: QueueForm, verdict: str, errors: Sequence[str], because: str, extra: tuple[str, ...] = (), *,
-    wrong_steps: Sequence[int] = (), text: str = "",
+    wrong_steps: Sequence[int] = (), steps: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Refuse a verdict that is none, that does not say why, or that its own word on the steps of `text` denies."""
+    """Refuse a verdict that is none, that does not say why, or that its own word on the steps denies."""
     allowed = (*(queue.labels if queue.judging else VERDICTS), *extra)
     if verdict not in allowed:
         raise FormError("verdict", f"Pick one of: {', '.join(allowed)}.")
@@ -267,17 +277,21 @@ def sound(
         raise FormError("errors", f"{strangers[0]!r} is no kind of error. Maybe: {', '.join(ERRORS)}.")
     if (verdict in {"send_back", "reject"} or extra) and len(because.strip()) < 3:
         raise FormError("because", "Say what is wrong and where, so that it can be mended.")
-    if verdict == "pass" and wrong_steps:
-        steps = ", ".join(map(str, wrong_steps))
-        raise FormError("verdict", f"Step {steps} is wrong, so the whole cannot pass. Maybe send it back.")
     if verdict == "pass" and (major := [error for error in errors if error.startswith("major")]):
         raise FormError("verdict", f"With a {major[0]} error it cannot pass. Maybe send it back, or call it minor.")
-    count = len(checks.step_texts(text))
+    chain_sound(queue, verdict, errors, wrong_steps, len(steps))
+
+
+def chain_sound(queue: QueueForm, verdict: str, errors: Sequence[str], wrong_steps: Sequence[int], count: int) -> None:
+    """A chain is valid if every one of its steps is: refuse a verdict that says otherwise."""
     if wrong_steps and max(wrong_steps) > count:
         raise FormError("wrong_steps", f"There is no step {max(wrong_steps)}; {count} are numbered.")
+    if wrong_steps and verdict in {"pass", "valid"}:
+        which = ", ".join(map(str, wrong_steps))
+        raise FormError("verdict", f'Step {which} is wrong, so the whole cannot be judged "{verdict}".')
     style_alone = bool(errors) and all("style" in error for error in errors)
-    by_steps = queue.kind == "process_supervision" and count > 0 and verdict in {"send_back", "reject"}
-    if by_steps and not wrong_steps and not style_alone:
+    strict = queue.kind in {"process_supervision", "verification"} and verdict in {"send_back", "reject", "invalid"}
+    if strict and count and not wrong_steps and not style_alone:
         raise FormError(
             "wrong_steps", "A chain is valid if every step is. Mark the step that is wrong, or name an error of style."
         )
@@ -295,7 +309,8 @@ def resolve(
     if dispute is None:
         raise TakenError("This dispute is settled. Maybe look for the next piece of work.")
     about = dispute.submission
-    sound(wording_of(about), verdict, errors, because, (AMBIGUOUS,), wrong_steps=wrong_steps, text=about.text)
+    steps = checks.chain_of(wording_of(about), offer.unit.content, about.text)
+    sound(wording_of(about), verdict, errors, because, (AMBIGUOUS,), wrong_steps=wrong_steps, steps=steps)
     said = Resolution(
         at=now, dispute=dispute, offer=offer, request_id=request_id, verdict=verdict, errors=list(errors),
         wrong_steps=list(wrong_steps), because=because, edge_case=edge_case, seconds=seconds,

@@ -122,6 +122,7 @@ class Submission(Record):
     request_id: Mapped[str] = mapped_column(unique=True)
     text: Mapped[str]
     label: Mapped[str] = mapped_column(default="")  # of a judging unit
+    wrong_steps: Mapped[list[int]] = mapped_column(default=list, server_default="[]")  # of a chain that is judged
     seconds: Mapped[float]
     attested: Mapped[str] = mapped_column(default="")  # version of the text that says people made it alone
     unit: Mapped[Unit] = relationship(back_populates="submissions")

@@ -69,8 +69,8 @@ def test_gold_from_pasted_rows_a_file_and_the_form_is_kept_and_shown(front, staf
     sent = {"file": ("gold.csv", b"content,verdict,because\nIs 91 prime?,invalid,7 * 13\n", "text/csv")}
     said = {"act": "file", "queue": "Checks"}
     assert staff.post("/lead/1/quality", data=said, files=sent).status_code == 303
-    one = {"act": "gold", "queue": "Proofs", "text": "1. So 1 = 2.", "verdict": "reject", "because": "1 is not 2.",
-           "wrong_steps": "1, 2", "error": ["major content"]}  # fmt: skip
+    one = {"act": "gold", "queue": "Proofs", "text": "1. So 1 = 2.\n2. So 2 = 3.", "verdict": "reject",
+           "because": "1 is not 2.", "wrong_steps": "1, 2", "error": ["major content"]}  # fmt: skip
     assert staff.post("/lead/1/quality", data=one).status_code == 303
     assert count(front, Gold) == 10
     assert front.facts(select(Gold.wrong_steps).where(Gold.verdict == "reject")) == [([1, 2],)]

@@ -53,7 +53,7 @@ def do(db, offer, now, *, verdict=None, text="Step 1. 2 + 2 = 4", label=None, **
         return looks.keep(db, offer, verdict=said, because="looked at it", attested=True, **others, **common)
     if offer.task == "produce":
         own = (label or asked["labels"][0]) if asked["labels"] else ""
-        return work.submit(db, offer, text=text, label=own, attested=True, **common)
+        return work.submit(db, offer, text=text, label=own, attested=True, **others, **common)
     if offer.task == "resolve":
         return work.resolve(db, offer, verdict=said, because="third look", **others, **common)
     given = work.review(db, offer, verdict=said, because="looked at it", **others, **common)

@@ -10,7 +10,7 @@ from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, queue, take, team
 from tests.vetting.test_learning import WHY
 from tests.vetting.test_work import scaled
-from vetting import chains, delivery, offering, programs, work
+from vetting import chains, delivery, gold, looks, offering, programs, work
 from vetting.work_records import Offer
 
 THREE = "1. n is even.\n2. So n = 2k.\n3. So n^2 = 2k^2."
@@ -77,7 +77,7 @@ def test_a_dispute_that_is_kept_as_ambiguous_keeps_its_steps_open(db, people, wh
 @pytest.mark.parametrize(
     ("said", "field", "words"),
     [
-        (("pass", [], [2]), "verdict", "Step 2 is wrong, so the whole cannot pass"),
+        (("pass", [], [2]), "verdict", "Step 2 is wrong, so the whole cannot be judged"),
         (("pass", ["major content"], []), "verdict", "With a major content error it cannot pass"),
         (("send_back", ["minor content"], []), "wrong_steps", "Mark the step that is wrong"),
         (("reject", [], [9]), "wrong_steps", "There is no step 9; 3 are numbered"),
@@ -105,3 +105,58 @@ def test_agreement_on_steps_is_told_beside_that_on_the_whole(db, people, where):
     report = delivery.report(db, where, NOON)["queues"][0]
     assert report["step_agreement"]["value"] == pytest.approx(seen.value)
     assert report["steps"] == {"right": 5, "wrong": 2, "disputed": 2}
+
+
+# -- chains that are put before a judge ----------------------------------------------------------------
+
+
+def chains_to_verify(db, people, **fields):
+    made = planned(db, queue("Verify", kind="verification", units=20, reviews=1, **fields))
+    scaled(db, made, "Verify")
+    (form,) = programs.queues_of(made)
+    offering.add_units(db, made, form, [THREE, "Is 7 prime?"], NOON)
+    assert people
+    return made, form
+
+
+def test_a_judge_of_a_given_chain_marks_its_wrong_steps_and_a_valid_one_has_none(db, people):
+    where, _ = chains_to_verify(db, people)
+    offer = take(db, people[0], NOON)
+    for label, steps, words in (("valid", [3], "Step 3 is wrong, so the whole cannot be judged"),
+                                ("invalid", [], "Mark the step that is wrong"),
+                                ("invalid", [4], "There is no step 4; 3 are numbered")):  # fmt: skip
+        with pytest.raises(work.FormError, match=words):
+            do(db, offer, NOON, label=label, wrong_steps=steps)
+    do(db, offer, NOON, label="invalid", wrong_steps=[3])
+    do(db, take(db, people[1], NOON), NOON, verdict="invalid", wrong_steps=[2])
+    plain = take(db, people[0], NOON)
+    assert plain.unit.content == "Is 7 prime?"
+    do(db, plain, NOON, label="invalid")  # nothing is numbered there
+    rows = {row["unit"]: row for row in delivery.export(db, where, NOON, unfinished=True)}
+    assert [step["status"] for step in rows[1]["steps"]] == ["right", "disputed", "disputed"]
+    assert (rows[1]["label"], rows[1]["valid"], rows[2]["steps"]) == ("invalid", None, [])
+
+
+def test_steps_of_what_is_only_preferred_or_rated_are_not_asked_for(db, people):
+    made = planned(db, queue("Prefer", kind="preference", units=20, reviews=0))
+    scaled(db, made, "Prefer")
+    offering.add_units(db, made, programs.queues_of(made)[0], [THREE], NOON)
+    do(db, take(db, people[0], NOON), NOON, label="first")
+    (row,) = delivery.export(db, made, NOON, unfinished=True)
+    assert (row["steps"], row["valid"]) == ([], None)
+
+
+def test_gold_chains_are_held_to_the_same(db, people):
+    where, form = chains_to_verify(db, people)
+    fine = gold.GoldForm(content=THREE, verdict="invalid", wrong_steps=[3], because="(2k)^2 = 4k^2")
+    with pytest.raises(work.FormError, match="Gold 1: A chain is valid if every step is"):
+        gold.mark(db, where, form, [fine.model_copy(update={"wrong_steps": []})], "lead", NOON)
+    (mark,) = gold.mark(db, where, form, [fine], "lead", NOON)
+    offer = Offer(at=NOON, unit=mark.unit, applicant=people[0], task="gold", why={"face": "produce"})
+    db.add(offer)
+    db.flush()
+    work.reply(db, offer, NOON, taken=True)
+    assert len(looks.chain_of(form, offer)) == 3
+    with pytest.raises(work.FormError, match="cannot be judged"):
+        do(db, offer, NOON, verdict="valid", wrong_steps=[1])
+    assert do(db, offer, NOON, verdict="invalid", wrong_steps=[1]).wrong_steps == [1]

@@ -173,7 +173,7 @@ def test_reviews_of_gold_work_are_graded_by_steps_and_refused_as_ordinary_ones_a
     assert looks.judged(look.offer) == looks.Judged("1. 2 + 2 = 5", ["2 + 2 = 5 is not so."])
     (seen,) = learning.works(people[0].work_seen)
     assert (seen.tally, seen.gold) == ((0, 0, 0), {0.02: (0, 1, 0)})
-    with pytest.raises(work.FormError, match="cannot pass"):
+    with pytest.raises(work.FormError, match="cannot be judged"):
         look_at(db, mark.unit, people[1], "pass", face="review", wrong_steps=[1])
 
 

@@ -188,6 +188,12 @@ def test_a_round_of_gold_units_says_who_was_right(db, people):
     assert [one["seen"] for one in gold.results(db, where, form.name, AFTER)["units"]].count(2) == 3
 
 
+def test_a_round_shows_no_gold_unit_to_more_people_than_may_see_it(db, people):
+    where, form = judging(db, ordinary=2, golds=3, gold_people=2)
+    assert len(rounds.fresh(db, where, form, [people[0].id, people[1].id], "gold", AFTER)) == 3
+    assert rounds.fresh(db, where, form, [one.id for one in people[:3]], "gold", AFTER) == []
+
+
 def test_a_round_that_cannot_be_is_refused_with_a_way_out(db, people):
     where, form = settled_units(db, people, 4)
     for wrong, said in (
