@@ -5,12 +5,13 @@ place: the driver sends prices (3 Q + G numbers) and gets back a number, a usage
 sample of the pool, drawn by each expert's place in the whole and gathered once, speaks for all. In the end each part
 sends the few arcs near its experts' best; on these the driver finds the vertex, and the bound is proven over all parts.
 
-    round    counts (Q, 3) of people       → who is in the sample
+    round    counts (Q, 3) of people       → who is in the sample; the dearest hour → what a broken promise costs
     round    the sample's arcs
     rounds   prices → F, usage, Hessian    (Newton steps of `prices`)
     rounds   prices → arcs near the best, and the bound
 
-Where the pool is cut changes nothing but the order of the sums.
+Where the pool is cut changes nothing but the order of the sums. Promises and hours of an earlier plan are bonuses on
+single people's blocks, and stay with their part like everything else about them; only their prices are agreed first.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from assignment.projection import ROLES
 from assignment.repair import repair
 from assignment.reply_map import NOBODY, Ground, Sums, best_choices, fees, lay, soft_sums
 from assignment.rows import servable
-from assignment.solve import GOAL
+from assignment.solve import GOAL, calm
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0  # its multiples spread evenly over the unit interval, wherever one begins
 ROUNDS = 5  # of arcs that are sent after the first ones
@@ -55,9 +56,10 @@ class Part:
     first: int
     laid: tuple[Ground, Blocks] | None = field(default=None, repr=False)
 
-    def lay(self, served: Bools) -> tuple[Ground, Blocks]:
-        """The arcs of queues that can be served, and the blocks of hours."""
+    def lay(self, served: Bools, promise: float) -> tuple[Ground, Blocks]:
+        """The arcs of queues that can be served, and the blocks of hours; a broken promise costs all parts the same."""
         if self.laid is None:
+            self.problem = replace(self.problem, promise=promise)
             self.laid = (lay(self.problem, served), blocks(self.problem))
         return self.laid
 
@@ -113,10 +115,11 @@ def key_of(problem: Problem, first: int = 0) -> Rows:
 # -- what a part does ------------------------------------------------------------------------------
 
 
-def people(part: Part) -> tuple[int, Rows]:
-    """(experts, people in each seat)."""
+def people(part: Part) -> tuple[Rows, float, float]:
+    """(people in each seat, price of a broken promise, price of switching)."""
     p = part.problem
-    return p.experts, np.bincount(p.queue * len(ROLES) + p.role, minlength=len(p.queues) * len(ROLES))
+    count = np.bincount(p.queue * len(ROLES) + p.role, minlength=len(p.queues) * len(ROLES))
+    return count, p.promise, p.switching
 
 
 def sample(part: Part, count: Rows) -> tuple[dict[str, Any], Floats]:
@@ -136,21 +139,23 @@ def arcs_of(part: Part, which: Bools) -> dict[str, Any]:
 
 
 def sums(
-    part: Part, served: Bools, price: Floats, scale: Floats, epsilon: float, thin: float
+    part: Part, served: Bools, promise: float, price: Floats, scale: Floats, epsilon: float, thin: float
 ) -> tuple[float, Floats, Floats]:
     """F, usage and Hessian of the part."""
-    land, who = part.lay(served)
+    land, who = part.lay(served, promise)
     total, used, curved = soft_sums(land, who, price, 1.0 / scale, epsilon, thin)
     return total, used, curved()
 
 
-def replies(part: Part, served: Bools, price: Floats, charge: Charge, reach: float) -> tuple[float, dict[str, Any]]:
+def replies(
+    part: Part, served: Bools, promise: float, price: Floats, charge: Charge, reach: float
+) -> tuple[float, dict[str, Any]]:
     """(what the part's best replies earn, its arcs within reach of somebody's best).
 
     An arc comes with its person's other roles on the queue, so that a row of `pairing` that names somebody knows all.
     """
+    land, who = part.lay(served, promise)
     p = part.problem
-    land, who = part.lay(served)
     worth = np.zeros(p.arcs)
     best = best_choices(land, who, fees(land, price), charge.on(part), worth)[1]
     least = np.full(p.experts, np.inf)
@@ -167,15 +172,15 @@ def replies(part: Part, served: Bools, price: Floats, charge: Charge, reach: flo
 class _Everybody(SmoothDual):
     """The sums over all parts; counts its rounds."""
 
-    def __init__(self, at: Frame, crowd: Crowd, served: Bools) -> None:
-        self.frame, self.crowd, self.served, self.rounds = at, crowd, served, 0
+    def __init__(self, at: Frame, crowd: Crowd, served: Bools, promise: float) -> None:
+        self.frame, self.crowd, self.terms, self.rounds = at, crowd, (served, promise), 0
 
     def sums(self, scaled: Floats, epsilon: float, plan: Floats = NOBODY) -> Sums:
         """As of one pool; the plan of single experts stays with them."""
         del plan
         self.rounds += 1
         scale = self.frame.scale
-        parts = self.crowd.each(sums, self.served, scaled / scale, scale, epsilon, self.thin(epsilon))
+        parts = self.crowd.each(sums, *self.terms, scaled / scale, scale, epsilon, self.thin(epsilon))
         total, used, upper = (sum(column) for column in zip(*parts, strict=True))
         return total, used, lambda: upper
 
@@ -192,17 +197,17 @@ class Spread:
 
 def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
     """The plan of `solve` for a pool in parts."""
-    counts = crowd.each(people)
-    drawn = crowd.each(sample, sum(count for _, count in counts))
-    some, chance = _joined(queues, [rows for rows, _ in drawn]), np.concatenate([chance for _, chance in drawn])
-    at, served = frame(some), servable(some)
-    full = _Everybody(at, crowd, served)
+    whole = _agreed(queues, crowd.each(people))
+    drawn = crowd.each(sample, whole.count)
+    some, chance = whole.joined([rows for rows, _ in drawn]), np.concatenate([chance for _, chance in drawn])
+    at, terms = frame(some), (servable(some), whole.promise)
+    full = _Everybody(at, crowd, *terms)
     few = blocks(some)
     few = few._replace(hours=few.hours / np.maximum(chance[few.expert], 1e-300))
     path, epsilon = track(at, SmoothDual(at, lay(some, at.alive), few), full, SHARP)
     price = path.price / at.scale
-    answers = crowd.each(replies, served, price, free := _free(queues), REACH * epsilon)
-    sent = _joined(queues, [rows for _, rows in answers])
+    answers = crowd.each(replies, *terms, price, free := _free(queues), REACH * epsilon)
+    sent = whole.joined([rows for _, rows in answers])
     best = _Proof(price, free, _bound(queues, price, answers) - constant(sent))
     rounds = full.rounds + 3
     for _ in range(ROUNDS):
@@ -210,13 +215,44 @@ def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
         soft = Priced(best.price, epsilon, np.zeros(0), path.steps)
         found = polish(sent, frame(sent), soft, goal=0.3 * goal)
         hours, charge = repair(sent, found.hours), Charge(found.common, key_of(sent), found.pairing)
-        answers = crowd.each(replies, served, found.price, charge, 0.25 * epsilon)
+        answers = crowd.each(replies, *terms, found.price, charge, 0.25 * epsilon)
         bound = _bound(queues, found.price, answers) - constant(sent)
         best = _Proof(found.price, charge, bound) if bound < best.bound else best
         if best.bound - weigh(sent, hours)[1] <= goal * abs(best.bound):
             break
-        sent = _joined(queues, [rows for _, rows in answers], sent)
-    return Spread(sent, _plan(sent, hours, best, goal), price, rounds)
+        sent = whole.joined([rows for _, rows in answers], sent)
+    return Spread(sent, calm(sent, _plan(sent, hours, best, goal), goal), price, rounds)
+
+
+@dataclass(frozen=True, eq=False)
+class _Whole:
+    """What all parts agree on."""
+
+    queues: Queues
+    count: Rows  # (3 Q,) people in each seat
+    promise: float
+    switching: float
+
+    def joined(self, parts: list[dict[str, Any]], more: Problem | None = None) -> Problem:
+        """One problem of the arcs that parts sent, each arc once."""
+        hours = np.concatenate([part["hours"] for part in parts])
+        rows: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+        if more is not None:
+            rows = {name: np.concatenate([getattr(more, name), rows[name]]) for name in COLUMNS}
+        key = (rows["expert"] * len(self.queues) + rows["queue"]) * len(ROLES) + rows["role"]
+        first = np.unique(key, return_index=True)[1]
+        some = {name: column[first] for name, column in rows.items()}
+        return Problem(self.queues, hours, **some, switching=self.switching, promise=self.promise)
+
+
+def _agreed(queues: Queues, told: list[tuple[Rows, float, float]]) -> _Whole:
+    counts, promises, switching = zip(*told, strict=True)
+    if len(set(switching)) > 1:
+        raise ValueError(
+            f"parts: the price of switching is {min(switching):g} in one and {max(switching):g} in another, but must "
+            "be the same in all. Maybe each took it from the pay of its own people: take it from everybody's."
+        )
+    return _Whole(queues, sum(counts), max(promises), switching[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,14 +279,3 @@ def _plan(problem: Problem, hours: Floats, best: _Proof, goal: float) -> Plan:
     near = best.bound - objective <= goal * abs(best.bound)
     broken = np.maximum(problem.pinned - hours, 0.0)
     return Plan(hours, value, objective, best.bound, prices, broken, "optimal" if near else "near optimal")
-
-
-def _joined(queues: Queues, parts: list[dict[str, Any]], more: Problem | None = None) -> Problem:
-    """One problem of the arcs that parts sent, each arc once."""
-    hours = np.concatenate([part["hours"] for part in parts])
-    rows: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-    if more is not None:
-        rows = {name: np.concatenate([getattr(more, name), rows[name]]) for name in COLUMNS}
-    key = (rows["expert"] * len(queues) + rows["queue"]) * len(ROLES) + rows["role"]
-    first = np.unique(key, return_index=True)[1]
-    return Problem(queues, hours, **{name: column[first] for name, column in rows.items()})

@@ -38,6 +38,7 @@ NEAR = 2.0  # a runner-up within so many ε leaves a block undecided
 WIDE = 4.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
 REACH = 32.0  # the same for arcs of queues whose reviews must be shared out anew
 LATER = 0.25  # the same for arcs that later prices add
+STRANGE = 100.0  # the price of a new row of pairing may be so many times as far from 0
 GROWTH = 10.0  # of a box that holds a price back
 ROUNDS = 20
 WHOLE = 1.0 - 1e-9  # of a pool
@@ -75,9 +76,9 @@ class _Box:
         self.cut, self.cut_width = np.zeros(0), np.zeros(0)  # (cuts,)
 
     def add(self, review: Rows) -> None:
-        """Rows of pairing, whose prices are about as sure as those of these reviews."""
+        """Rows of pairing, whose prices nobody knows yet: far wider boxes than those of these reviews."""
         self.cut = np.append(self.cut, np.zeros(len(review)))
-        self.cut_width = np.append(self.cut_width, self.width[review])
+        self.cut_width = np.append(self.cut_width, STRANGE * self.width[review])
 
     def move(self, vertex: _Vertex) -> None:
         self.price, self.cut = vertex.price, vertex.cut

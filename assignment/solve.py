@@ -71,14 +71,14 @@ def solve(
     if start is not None:
         _refuse_other_queues(problem, start)
     if problem.arcs >= LARGE and not problem.capped:  # limits on arcs are for the programme as a whole
-        return _calm(problem, _large(problem, start, goal, time_limit), goal)
+        return calm(problem, _large(problem, start, goal, time_limit), goal)
     answer = _small(problem, time_limit)
     if answer.finished:
-        return _calm(problem, _planned(problem, answer.hours, answer.prices, "optimal"), EXACT)
-    return _calm(problem, _large(problem, start, goal, 0.0), goal)
+        return calm(problem, _planned(problem, answer.hours, answer.prices, "optimal"), EXACT)
+    return calm(problem, _large(problem, start, goal, 0.0), goal)
 
 
-def _calm(problem: Problem, plan: Plan, goal: float) -> Plan:
+def calm(problem: Problem, plan: Plan, goal: float) -> Plan:
     """Yesterday's plan itself, to the bit, where moving has a price and it is proven as good as the goal asks."""
     if not problem.switching or not problem.before.any():
         return plan

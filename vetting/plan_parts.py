@@ -2,14 +2,15 @@
 
 EXPERTS is a folder of Parquet files as `plan_files` reads them, one partition each, in the order of their names. Only
 prices, sums and the few arcs near somebody's best travel (see `assignment.partition`). The same files cut otherwise
-give the same prices. Earlier plans, pins and the account's reasons need the whole pool and are not offered here.
+give the same prices. An earlier plan is one file, of which every part reads the rows of its own people; the price of
+leaving it follows from everybody's pay. The account's reasons need the whole pool and are not offered here.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import StringIO
 from itertools import accumulate
@@ -23,9 +24,9 @@ from assignment.explain import choices
 from assignment.partition import Crowd, Here, Part, Spread, solve_parts
 from assignment.problem import Problem
 from assignment.projection import ROLES
-from vetting.plan_files import COLUMNS, read_experts
+from vetting.plan_files import COLUMNS, read_experts, read_previous
 from vetting.records import Json
-from vetting.scene import Wishes, compose, table, wanted
+from vetting.scene import SWITCHING, Wishes, compose, table, wanted
 from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError
 
@@ -40,31 +41,55 @@ def partitions(folder: Path) -> list[Path]:
     return files
 
 
-def load(file: str, program: ProgramForm, now: datetime) -> tuple[Problem, list[str]]:
-    """One partition's problem and the ids of its experts."""
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """One partition as its worker holds it."""
+
+    problem: Problem
+    ids: list[str]  # of its experts
+    pay: float  # an hour, summed over them
+
+
+def load(file: str, program: ProgramForm, now: datetime, previous: str | None) -> Loaded:
     pool = read_experts(Path(file))
     weights, _ = table(program.queues, pool.skills)
-    scene = compose(pool, program.queues, pool.sds**2 @ (weights**2).T, Wishes(), now)
-    return replace(scene.problem, switching=0.0), list(pool.axis.ids)
+    before = read_previous(Path(previous), pool, program) if previous else []
+    scene = compose(pool, program.queues, pool.sds**2 @ (weights**2).T, Wishes(before=before), now)
+    return Loaded(scene.problem, list(pool.axis.ids), float(pool.pay.sum()))
 
 
-def ids_of(loaded: tuple[Problem, list[str]]) -> list[str]:
-    return loaded[1]
+def told(loaded: Loaded) -> tuple[list[str], float]:
+    return loaded.ids, loaded.pay
 
 
-def placed(loaded: tuple[Problem, list[str]], first: int) -> Part:
-    return Part(loaded[0], first)
+def placed(loaded: Loaded, first: int, switching: float) -> Part:
+    return Part(replace(loaded.problem, switching=switching), first)
+
+
+def places(ids: list[list[str]], pay: list[float]) -> list[tuple[int, float]]:
+    """(place of its first expert, price of switching) for each partition."""
+    everybody = sum(len(some) for some in ids)
+    firsts = accumulate((len(some) for some in ids[:-1]), initial=0)
+    return [(first, SWITCHING * sum(pay) / everybody) for first in firsts]
 
 
 class Workers:
     """Parts that stay on the workers of a Dask cluster."""
 
-    def __init__(self, client: Any, files: Sequence[Path], program: ProgramForm, now: datetime) -> None:  # noqa: ANN401 -- distributed carries no types
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 -- distributed carries no types
+        files: Sequence[Path],
+        program: ProgramForm,
+        now: datetime,
+        previous: str | None,
+    ) -> None:
         self.client = client
-        loaded = [client.submit(load, str(file), program, now, pure=False) for file in files]
-        self.ids: list[list[str]] = client.gather(client.map(ids_of, loaded, pure=False))
-        firsts = [0, *accumulate(len(some) for some in self.ids)]
-        self.parts = [client.submit(placed, *one, pure=False) for one in zip(loaded, firsts, strict=False)]
+        loaded = [client.submit(load, str(file), program, now, previous, pure=False) for file in files]
+        ids, pay = zip(*client.gather(client.map(told, loaded, pure=False)), strict=True)
+        self.ids: list[list[str]] = list(ids)
+        where = places(self.ids, list(pay))
+        self.parts = [client.submit(placed, one, *at, pure=False) for one, at in zip(loaded, where, strict=True)]
 
     def each(self, do: Callable[..., Any], *arguments: object) -> list[Any]:
         """do(part, *arguments) where each part lies."""
@@ -73,18 +98,23 @@ class Workers:
 
 
 def plan_parts(
-    folder: Path, program: ProgramForm, now: datetime, address: str | None = None
+    folder: Path, program: ProgramForm, now: datetime, address: str | None = None, previous: Path | None = None
 ) -> tuple[Spread, list[str]]:
-    """The plan of all partitions, and everybody's id; on the cluster at the address, else here."""
+    """The plan of all partitions, and everybody's id; on the cluster at the address, else here.
+
+    previous: an earlier PLAN, which workers must see under the same name.
+    """
     refuse_wishes(program)
     files = partitions(folder) if folder.is_dir() else [folder]
+    earlier = None if previous is None else str(previous.resolve())
     if address is None:
-        loaded = [load(str(file), program, now) for file in files]
-        firsts = [0, *accumulate(len(one[1]) for one in loaded)]
-        crowd: Crowd = Here([placed(*one) for one in zip(loaded, firsts, strict=False)])
-        return _planned(crowd, [one[1] for one in loaded], files, program, now)
+        loaded = [load(str(file), program, now, earlier) for file in files]
+        ids = [one.ids for one in loaded]
+        where = places(ids, [one.pay for one in loaded])
+        crowd: Crowd = Here([placed(one, *at) for one, at in zip(loaded, where, strict=True)])
+        return _planned(crowd, ids, files, program, now)
     with connected(address) as client:
-        workers = Workers(client, [file.resolve() for file in files], program, now)
+        workers = Workers(client, [file.resolve() for file in files], program, now, earlier)
         return _planned(workers, workers.ids, files, program, now)
 
 

@@ -234,14 +234,12 @@ def from_parts(
 ) -> None:
     if queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
-    if previous is not None:
-        raise ValueError("--previous is for a pool in one file. Maybe join the partitions, or leave it out.")
     from vetting import plan_parts
     from vetting.messages import read_form
     from vetting.scope import ProgramForm
 
     form = read_form(queues, ProgramForm)
-    found, ids = plan_parts.plan_parts(experts, form, datetime.now(UTC), dask)
+    found, ids = plan_parts.plan_parts(experts, form, datetime.now(UTC), dask, previous)
     write(target, plan_parts.as_table(found, ids, form))
     body = plan_parts.account(found, form)
     if as_json:

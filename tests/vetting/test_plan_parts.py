@@ -91,6 +91,33 @@ def test_dask_workers_find_what_this_process_finds(pool, program, tmp_path):
     assert all(queue["accepted"] <= queue["units"] * (1 + 1e-6) for queue in made["queues"])
 
 
+def test_an_earlier_plan_is_kept_wherever_the_pool_is_cut(pool, program, tmp_path):
+    first, ids = plan_parts.plan_parts(cut(pool, tmp_path / "two", 2), program, NOW)
+    earlier = tmp_path / "PLAN.csv"
+    earlier.write_text(plan_parts.as_table(first, ids, program), encoding="utf-8")
+    again, _ = plan_parts.plan_parts(cut(pool, tmp_path / "five", 5), program, NOW, previous=earlier)
+    tired = {**pool, "hours": np.where(np.arange(PEOPLE) % 20 == 0, 0.5, 1.0) * pool["hours"]}
+    later = [
+        plan_parts.plan_parts(cut(tired, tmp_path / f"later {n}", n), program, NOW, previous=earlier)[0] for n in (1, 3)
+    ]
+    free, _ = plan_parts.plan_parts(cut(tired, tmp_path / "free", 2), program, NOW)
+
+    assert where(again) == where(first)
+    assert np.abs(later[0].price - later[1].price).max() <= 1e-9 * np.abs(later[0].price).max()
+    stayed = [sum(min(hours, where(plan).get(seat, 0.0)) for seat, hours in where(first).items())
+              for plan in (*later, free)]  # fmt: skip
+    assert stayed[0] == pytest.approx(stayed[1], rel=1e-3)
+    assert stayed[0] >= stayed[2]
+
+
+def where(found):
+    problem, used = found.problem, np.flatnonzero(found.plan.hours > 0)
+    return {
+        (int(problem.expert[a]), int(problem.queue[a]), int(problem.role[a])): float(f"{found.plan.hours[a]:.12g}")
+        for a in used
+    }
+
+
 def test_what_is_wrong_with_partitions_is_named(pool, program, tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(TableFaultError, match="one folder deeper"):
