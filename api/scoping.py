@@ -22,7 +22,7 @@ from api.forms import Form, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from assignment.projection import SURE
-from vetting import feasibility, programs
+from vetting import feasibility, programs, shifts
 from vetting.records import AuditEntry, Json, Program
 from vetting.scene import deadlines
 from vetting.scope import LABELS, LADDER, MINUTES, ProgramForm, QueueForm
@@ -302,6 +302,7 @@ def queues(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
         **frame("lead", who, db, ours),
         "program": heading(program) | {"deadline": max((queue.due for queue in asked if queue.due), default=None)},
         "queues": [queue_row(queue, ours) for queue in asked], "feasible": found, "trouble": trouble,
+        "changed": shifts.since_plan(db, program, found["able"], now) if found else [],
     }  # fmt: skip
     return page(request, "lead/queues.html", context)
 
@@ -313,7 +314,7 @@ def queue_row(queue: QueueForm, ours: House) -> dict[str, Any]:
         "depth": depth(queue), "minutes_low": queue.loaded, "minutes_high": queue.loaded * 1.6,
         "hours_low": queue.units * queue.loaded / 60, "hours_high": queue.units * queue.loaded * 1.6 / 60,
         "bars": [{"skill": names[skill].name, "at": bar, "p": SURE} for skill, bar in queue.bars.items()],
-        "value": queue.value, "human_only": queue.human_only,
+        "value": queue.value, "credentials": queue.credentials, "human_only": queue.human_only,
     }  # fmt: skip
 
 

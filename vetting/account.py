@@ -16,6 +16,7 @@ from assignment.vet_next import vet_next
 from vetting.records import Json
 from vetting.scene import Scene, may_enter
 from vetting.scope import QueueForm
+from vetting.shifts import able_by_queue
 from vetting.timetable import dates
 
 VETTING_COST = 2.0  # money for vetting one skill: a few minutes of an applicant's and a grader's time
@@ -95,7 +96,17 @@ def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json
         "prices": prices(setting, plan),
         "lessons": lessons(setting),
         "paces": paces(setting),
+        "able": able(setting),
     }
+
+
+def able(setting: Scene) -> dict[str, list[str]]:
+    """Who may work on each queue, so that a later look can tell who left and who came; not of pools from files."""
+    if setting.learnt is None:
+        return {}
+    cleared = np.zeros((setting.problem.experts, len(setting.queues)), dtype=bool)
+    cleared[setting.problem.expert, setting.problem.queue] = True
+    return able_by_queue(setting.pool.axis.ids, setting.queues, cleared)
 
 
 def lessons(setting: Scene) -> Json:

@@ -32,6 +32,7 @@ from vetting.records import Applicant, Invitation, Json, Sitting
 from vetting.scale import Scale
 from vetting.scene import Pool, Wishes, compose, pool_of, table
 from vetting.scope import ProgramForm
+from vetting.shifts import Able, able_by_queue, because, moved
 
 HORIZONS = (0, 24, 48)  # hours from now
 CHANCE: Mapping[str, tuple[float, float, float]] = {  # of being through by then, before the records say otherwise
@@ -65,19 +66,21 @@ def feasibility(db: Session, form: ProgramForm, now: datetime, rng: np.random.Ge
     scale = scales.of(scales.latest(db))
     table(form.queues, scale.skills)  # refuses unknown skills before anything is drawn
     bench = bench_of(db, form, scale, now)
+    ids = [person.id for person in programs.experts(db)]
     chances = {kind: seen_chances(db, kind, now) for kind in CHANCE}
     advanced = advance_rate(db)
     futures = [
         [one_future(bench, form, now, {k: c[at] for k, c in chances.items()}, advanced, rng) for _ in range(times)]
         for at, times in enumerate((1, *2 * [draws_of(bench, form)]))
     ]
-    queues = [queue_view(form, q, futures) for q in range(len(form.queues))]
+    queues = [queue_view(form, q, futures, bench.kind) for q in range(len(form.queues))]
     return {
         "program": form.name,
         "hours": list(HORIZONS),
         "people": {kind: int((bench.kind == kind).sum()) for kind in CHANCE},
         "chances": {kind: dict(zip(map(str, HORIZONS), chance, strict=True)) for kind, chance in chances.items()},
         "queues": queues,
+        "able": able_by_queue([str(number) for number in ids], form.queues, futures[0][0].able[: len(ids)]),
         "feasible": all(queue["verdict"] == "feasible" for queue in queues),
     }
 
@@ -184,6 +187,7 @@ class Future:
     people: Floats  # (Q, 3)
     held: tuple[str, ...]  # (Q,) what holds the queue back; "" where nothing does
     said: tuple[str, ...]  # queues closed to everybody, with the way out
+    able: Able  # (E, Q) who may work on which
 
 
 def draws_of(bench: Bench, form: ProgramForm) -> int:
@@ -205,13 +209,15 @@ def one_future(
     learnt = np.sqrt(np.maximum(pool.sds**2 - target**2, 0.0))
     means = pool.means + np.where(sharper, learnt * rng.standard_normal(pool.means.shape), 0.0)
     sds = np.where(sharper, target, pool.sds)
-    rows = np.flatnonzero(here)
+    rows, nobody = np.flatnonzero(here), np.zeros((len(new), len(form.queues)), dtype=bool)
     if not len(rows):
         nothing = np.zeros(len(form.queues))
-        return Future(nothing, nothing, np.zeros((len(nothing), 3)), ("produce",) * len(nothing), ())
-    return planned(
+        return Future(nothing, nothing, np.zeros((len(nothing), 3)), ("produce",) * len(nothing), (), nobody)
+    found = planned(
         kept(replace(pool, means=means, sds=sds), rows), bench.cov[rows] * shrunk(pool, sds)[rows], form, now
     )
+    nobody[rows] = found.able
+    return replace(found, able=nobody)
 
 
 def shrunk(pool: Pool, sds: Floats) -> Floats:
@@ -243,12 +249,15 @@ def planned(pool: Pool, cov: Floats, form: ProgramForm, now: datetime) -> Future
     plan = solve(setting.problem, time_limit=SOLVE_SECONDS)
     short = {shortage.queue: shortage.held_back_by for shortage in explain.shortages(setting.problem, plan)}
     size = len(form.queues)
+    able = np.zeros((len(pool.week), size), dtype=bool)
+    able[setting.problem.expert, setting.problem.queue] = True
     return Future(
         units=np.array([queue.units for queue in form.queues]) - explain.unmet(setting.problem, plan),
         sd=np.array([spread(setting, plan, q) for q in range(size)]),
         people=explain.eligible_people(setting.problem),
         held=tuple(short.get(q, "") for q in range(size)),
         said=tuple(closed(setting)),
+        able=able,
     )
 
 
@@ -264,9 +273,12 @@ MONEY = {
 }
 
 
-def queue_view(form: ProgramForm, q: int, futures: Sequence[Sequence[Future]]) -> Json:
+def queue_view(form: ProgramForm, q: int, futures: Sequence[Sequence[Future]], kind: NDArray[np.str_]) -> Json:
     queue = form.queues[q]
     supply = [supply_at(hours, queue.units, q, drawn) for hours, drawn in zip(HORIZONS, futures, strict=True)]
+    for at, drawn in zip(supply[1:], futures[1:], strict=True):
+        at["who"] = moved(futures[0][0].able, [future.able for future in drawn], kind, q)
+        at["because"] = because(supply[0]["units"], at, at["who"], len(drawn))
     full = supply[-1]["chance"]
     verdict = "feasible" if full >= SURE else "tight" if full >= LIKELY else "short"
     held = futures[0][0].held[q] or next((future.held[q] for future in futures[-1] if future.held[q]), "")
@@ -285,6 +297,7 @@ def supply_at(hours: int, asked: float, q: int, drawn: Sequence[Future]) -> Json
     return {
         "hours": hours, "units": mean, "low": max(mean - reach, 0.0), "high": min(mean + reach, asked),
         "chance": float((units >= asked * (1 - 1e-3)).mean()),
+        "error": float(np.sqrt(units.var() / len(drawn))),
         "people": {role: float(np.mean([f.people[q, r] for f in drawn])) for r, role in enumerate(ROLES)},
     }  # fmt: skip
 

@@ -90,6 +90,8 @@ def tell_feasible(db: Session, program: Program, now: datetime, *, as_json: bool
     for queue in found["queues"]:
         if queue["way_out"]:
             notes.print(f"{queue['name']}: {queue['way_out']}", style="yellow", markup=False)
+        for why in [at["because"] for at in queue["supply"] if at.get("because")]:
+            out.print(f"{queue['name']}: {why}", markup=False)
 
 
 @programs.command("weights")
