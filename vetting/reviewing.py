@@ -28,6 +28,7 @@ from vetting.scale import Scale
 from vetting.scope import QueueForm
 from vetting.work_records import Dispute, Look, Offer, Resolution, Review, Submission, Unit
 
+Seat = tuple[int, int, str]  # person, program, queue
 VAGUE = 1.0  # variance of how good the work of a gold unit is, of whose maker nothing is known
 
 
@@ -36,7 +37,7 @@ class Verdict:
     """One judge's level on one piece of work, and somebody else's on the same."""
 
     judge: str
-    maker: tuple[int, int, str]  # person, program, queue
+    maker: Seat
     level: int
     other: int  # NOBODY without any
 
@@ -51,7 +52,7 @@ class Made:
     settled: int | None  # level of its outcome, where it is evidence
 
     @property
-    def maker(self) -> tuple[int, int, str]:
+    def maker(self) -> Seat:
         unit = self.submission.unit
         return self.submission.offer.applicant_id, unit.program_id, unit.queue
 
@@ -73,6 +74,9 @@ class Judge:
 def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False) -> list[Judge]:
     """Everybody who judged made work, by name."""
     done = list(made(db, simulated=simulated))
+    by_seat: dict[Seat, list[Made]] = {}
+    for work in done:
+        by_seat.setdefault(work.maker, []).append(work)
     people = {person.id: person for person in db.scalars(select(Applicant).where(Applicant.simulated == simulated))}
     vetted = {e: evidence.belief_without(people[e], None, scale, now) for e in {one.maker[0] for one in done}}
     verdicts: dict[str, list[Verdict]] = {}
@@ -81,7 +85,7 @@ def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False
     names = {str(e): person.name or f"Applicant {e}" for e, person in people.items()}
     names |= {f"{CUSTOMER}{p.id}": f"Customer of {p.name}" for p in db.scalars(select(Program))}
     return [
-        Judge(judge, names.get(judge, judge), reading(judge, told, done, vetted, scale), scale.reviewers.get(judge))
+        Judge(judge, names.get(judge, judge), reading(judge, told, by_seat, vetted, scale), scale.reviewers.get(judge))
         for judge, told in sorted(verdicts.items())
     ]
 
@@ -145,7 +149,7 @@ def gold_verdicts(people: Iterable[Applicant]) -> Iterator[Verdict]:
 
 
 def reading(
-    judge: str, told: list[Verdict], done: list[Made], vetted: Mapping[int, Posterior], scale: Scale
+    judge: str, told: list[Verdict], done: Mapping[Seat, list[Made]], vetted: Mapping[int, Posterior], scale: Scale
 ) -> Reviewing:
     """One judge from their verdicts, makers being the anchors."""
     seats = sorted({one.maker for one in told})
@@ -157,10 +161,10 @@ def reading(
 
 
 def anchor(
-    seat: tuple[int, int, str], judge: str, done: list[Made], vetted: Mapping[int, Posterior], scale: Scale
+    seat: Seat, judge: str, done: Mapping[Seat, list[Made]], vetted: Mapping[int, Posterior], scale: Scale
 ) -> tuple[float, float]:
     """(mean, variance) of how far somebody's ability lies above a queue's difficulty, from all but one judge."""
-    here = [work for work in done if work.maker == seat]
+    here = done.get(seat, [])
     if not here:
         return 0.0, VAGUE
     form = here[-1].form
