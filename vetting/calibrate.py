@@ -36,7 +36,7 @@ class Errors(BaseModel):
 
     discrimination: dict[str, float | None]
     thresholds: list[float | None]
-    covariance: list[list[float]] | None = None  # of all of them, in this order
+    covariance: list[list[FiniteFloat]] | None = None  # of all of them, in this order
 
 
 class ScaleItem(BaseModel):
@@ -56,6 +56,17 @@ class ScaleItem(BaseModel):
             raise ValueError(f"thresholds {self.thresholds} must fall. Maybe they are in rising order.")
         if self.guess and len(self.thresholds) > 1:
             raise ValueError("only an item of two levels can be guessed.")
+        return self
+
+    @model_validator(mode="after")
+    def _errors_of_its_own(self) -> ScaleItem:
+        if self.se is None:
+            return self
+        if list(self.se.discrimination) != list(self.discrimination) or len(self.se.thresholds) != len(self.thresholds):
+            raise ValueError("se is about other skills or thresholds than the item has. Maybe one of them was edited.")
+        size, rows = len(self.discrimination) + len(self.thresholds), self.se.covariance
+        if rows is not None and [len(row) for row in rows] != [size] * size:
+            raise ValueError(f"se.covariance must be {size} rows of {size} numbers. Maybe leave it out.")
         return self
 
 

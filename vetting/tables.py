@@ -163,9 +163,11 @@ def read_responses(file: Path, known: Iterable[str], ignore: Iterable[str] = (),
     is_long = all(set(names) & set(some) for some in LONG)
     if is_long:
         return collect(file, long_rows(file, names, rows, rated=rated and "rater" in names), items)
-    return collect(file, wide_rows(file, names, rows, items, set(ignore)), items)
+    triples = wide_rows(file, names, rows, items, set(ignore))
+    return collect(file, ((*one, "", "") for one in triples), items)
 
 
+Triple = tuple[int, str, str, str]  # line, person, item, score
 Row = tuple[int, str, str, str, str, str]  # line, person, item, score, rater, answer
 
 
@@ -183,7 +185,7 @@ def long_rows(file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[s
 
 def wide_rows(
     file: Path, names: Sequence[str], rows: Iterator[tuple[int, list[str]]], items: set[str], ignore: set[str]
-) -> Iterator[Row]:
+) -> Iterator[Triple]:
     columns = [(place, name) for place, name in enumerate(names) if place and name not in ignore]
     if strangers := [name for _, name in columns if name not in items]:
         raise TableFaultError(
@@ -193,10 +195,10 @@ def wide_rows(
     for line, row in rows:
         if len(row) != len(names):
             raise TableFaultError(f"{file}:{line}: {len(row)} cells, but the header has {len(names)}.")
-        yield line, row[0], "", "", "", ""  # a person is known even where every cell is empty
+        yield line, row[0], "", ""  # a person is known even where every cell is empty
         for place, name in columns:
             if row[place].lower() not in EMPTY:
-                yield line, row[0], name, row[place], "", ""
+                yield line, row[0], name, row[place]
 
 
 def collect(file: Path, lines: Iterator[Row], items: set[str]) -> Responses:

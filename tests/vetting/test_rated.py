@@ -189,3 +189,19 @@ def test_levels_are_reached_by_chance_as_the_model_says():
     )  # fmt: skip
     seen = np.array([(truth.rows[4] >= k).mean() for k in (1, 2, 3)])
     np.testing.assert_allclose(seen, chance.mean(0), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda item: item["se"]["covariance"].pop(), "se.covariance must be 4 rows of 4"),
+        (lambda item: item["se"]["thresholds"].pop(), "other skills or thresholds"),
+    ],
+)
+def test_errors_that_are_not_the_items_are_refused(folder, monkeypatch, capsys, edit, says):
+    fitted(folder, monkeypatch, capsys)
+    scale = json.loads((folder / "s.json").read_text())
+    edit(scale["items"]["i0"])
+    (folder / "s.json").write_text(json.dumps(scale))
+    with pytest.raises(TableFaultError, match=says):
+        read_scale(folder / "s.json")
