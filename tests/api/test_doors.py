@@ -76,7 +76,7 @@ def test_the_way_in_is_open(visitor, path):
 
 # -- who may pass ----------------------------------------------------------------------------------
 
-FILLED = {"number": "1", "person": "1", "answer": "1", "skill": "math.proof"}
+FILLED = {"number": "1", "person": "1", "answer": "1", "skill": "math.proof", "which": "1"}
 
 
 def routes(front, *, staff):
