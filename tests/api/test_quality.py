@@ -259,3 +259,26 @@ def test_units_are_sent_to_fresh_people_over_the_doors(front, visitor, links, st
     rows = [json.loads(line) for line in staff.get("/lead/1/units.jsonl?all=yes").text.splitlines()]
     (row,) = [one for one in rows if one["unit"] == 1]
     assert (row["state"], row["distribution"]) == ("disputed", {"valid": 1, "invalid": 1})
+
+
+def test_a_chain_that_is_put_before_a_judge_asks_for_its_wrong_steps(front, visitor, links):
+    with store.writing(front.house.engine) as db:
+        program = db.scalars(select(Program)).one()
+        said = {"kind": "verification", "skills": {"math.algebra": 1.0}, "units": 5, "value": 900, "name": "Chains"}
+        form = ProgramForm.model_validate({"name": "A program", "queues": [said]})
+        now = datetime.now(UTC)
+        programs.keep_program(db, form, now, whole=True)
+        staffing.make_plan(db, program, now)
+        offering.add_units(db, program, form.queues[0], ["1. n = 2k.\n2. So n^2 = 2k^2."], now)
+    page = take(visitor, links[0])
+    assert "Which steps are wrong?" in page.text
+    form = fill(page) | {"act": "send", "label": "invalid", "text": "Look at step 2."}
+    refused = visitor.post(links[0], data=form)
+    assert refused.status_code == 422
+    assert 'href="#wrong_steps"' in refused.text
+    assert 'id="wrong_steps"' in refused.text
+    back = visitor.post(links[0], data=form | {"label": "valid", "wrong_step": "2"})
+    assert "cannot be judged" in back.text
+    assert re.search(r'name="wrong_step" value="2" checked', back.text)
+    assert visitor.post(links[0], data=form | {"wrong_step": "2"}).status_code == 303
+    assert front.facts(select(Submission.label, Submission.wrong_steps)) == [("invalid", [2])]
