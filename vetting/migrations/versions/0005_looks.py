@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -58,7 +60,9 @@ def listed(name: str) -> sa.Column[list[object]]:
     return sa.Column(name, sa.JSON(), nullable=False)
 
 
-def table(name: str, *columns: sa.Column, keys: dict[str, str], unique: tuple[str, ...] = (), index: str = "") -> None:
+def table(
+    name: str, *columns: sa.Column[Any], keys: dict[str, str], unique: tuple[str, ...] = (), index: str = ""
+) -> None:
     """One kind of fact: its columns, a number and a moment."""
     op.create_table(
         name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -42,7 +44,7 @@ def words(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.String(), nullable=False)
 
 
-def table(name: str, *columns: sa.Column[object], keys: dict[str, str], unique: str = "", index: str = "") -> None:
+def table(name: str, *columns: sa.Column[Any], keys: dict[str, str], unique: str = "", index: str = "") -> None:
     """A table of facts, with the names that records.py gives to its keys and indices."""
     foreign = [
         sa.ForeignKeyConstraint([column], [f"{other}.id"], name=op.f(f"fk_{name}_{column}_{other}"))
