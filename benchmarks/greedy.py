@@ -130,9 +130,10 @@ def foretold(problem: Problem, plan: Plan, rng: np.random.Generator) -> dict[str
         ):
             came = solve(changed, goal=1e-7).objective - plan.objective
             said = foresee(plan, changed)
-            by_price, gain = (came / one if one else 1.0 for one in (said.by_price, said.gain))
+            dust = 1e-7 * abs(plan.objective)  # nothing foretold, nothing came
+            by_price, gain = (came / one if abs(one) > dust else 1.0 for one in (said.by_price, said.gain))
             found[f"{name} {sign:+.0%}"] = (by_price, gain)
-            if came > said.gain + 1e-7 * abs(plan.objective):
+            if came > said.gain + dust:
                 raise AssertionError(f"{name} {sign:+.0%} brought {came:g}, foretold were at most {said.gain:g}.")
     return found
 
