@@ -37,8 +37,8 @@ def front(tmp_path_factory, model):
     """An application with a model that says what it is told."""
     with pytest.MonkeyPatch.context() as settings, ExitStack() as stack:
         settings.setenv("ASSAY_MODELS", model.model)
-        settings.setenv("ASSAY_CALL_SECONDS", "2")
-        settings.setenv("ASSAY_DEADLINE_SECONDS", "3")
+        settings.setenv("ASSAY_CALL_SECONDS", "6")
+        settings.setenv("ASSAY_DEADLINE_SECONDS", "8")
         made = stack.enter_context(running(f"sqlite:///{tmp_path_factory.mktemp('words') / 'assay.db'}"))
         yield made
 
@@ -120,7 +120,7 @@ def test_the_model_never_sees_rubric_explanation_or_untold_facts(talking):
         "I have nothing to ask.",
         Say(GOOD, fault="cut"),
         Say(fault="500"),
-        Say("", seconds=3.0),
+        Say("", seconds=9.0),
     ],
     ids=["two questions", "praise", "German", "long", "link", "none", "cut", "down", "slow"],
 )

@@ -100,7 +100,7 @@ def front_with(folder, *says, **settings):
     """An application with one short probe, so that a proposal can come to be asked, and its model."""
     with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
         model = stack.enter_context(serving(proposing_model(*says)))
-        given = {"models": model.model, "call_seconds": "2", "deadline_seconds": "3"} | settings
+        given = {"models": model.model, "call_seconds": "6", "deadline_seconds": "8"} | settings
         for name, value in given.items():
             environment.setenv(f"ASSAY_{name.upper()}", value)
         environment.setenv("ASSAY_BANK", str(small_bank(folder / "bank", KEY)))
@@ -183,7 +183,7 @@ def test_a_good_proposal_is_asked_in_its_own_words_and_staff_see_whose_it_is(obe
 @pytest.mark.parametrize(
     "fault",
     [
-        Say(fault="500"), Say(fault="cut", text="{}"), Say("", seconds=2.5), "no JSON", '{"questions": "none"}',
+        Say(fault="500"), Say(fault="cut", text="{}"), Say("", seconds=9.0), "no JSON", '{"questions": "none"}',
         '{"questions": []}', proposes(GOOD, times=4), proposes("Why? And how?"),
     ],
     ids=["down", "cut", "slow", "no JSON", "other form", "nothing", "too many", "two questions"],
