@@ -51,6 +51,7 @@ def test_a_lead_walks_from_scope_to_report(front: Front, page: Page) -> None:
         page.context.add_cookies([{"name": "session", "value": client.cookies["session"], "url": front.url}])
     scope(front, page)
     plan_and_pin(page)
+    units_from_a_file(page)
     pilot_by_hand(page)
     let_the_others_work(front)
     gate_run_and_report(front, page)
@@ -89,6 +90,32 @@ def plan_and_pin(page: Page) -> None:
     press(page, re.compile("Solve again"))
     expect(page.get_by_label(re.compile("^keep")).first).to_be_checked()
     shoot(page, "work-plan")
+
+
+def units_from_a_file(page: Page) -> None:
+    """By the keyboard to the tab; a wrong row is named, a file is added and taken back."""
+    page.get_by_role("link", name="Units", exact=True).focus()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Units", exact=True)).to_have_attribute("aria-current", "page")
+    page.get_by_label("Or its rows").fill("text,language\nShow that 7 is prime.,xx1")
+    press(page, "Check and add")
+    expect(page.locator("#errors")).to_contain_text("line 2: language")
+    expect(page.get_by_label("Or its rows")).to_have_value("text,language\nShow that 7 is prime.,xx1")
+    page.get_by_label("Or its rows").fill("")
+    sent = {
+        "name": "wrong.csv",
+        "mimeType": "text/csv",
+        "buffer": b"text\nShow that 7 is prime.\nShow that 9 is not.\n",
+    }
+    page.get_by_label("File", exact=True).set_input_files(sent)
+    press(page, "Check and add")
+    expect(page.get_by_role("status").first).to_contain_text("2 units of wrong.csv added")
+    page.get_by_text("Take back").click()
+    shoot(page, "work-units")
+    fits(page)
+    press(page, "Take them back")
+    expect(page.get_by_text("taken back", exact=True)).to_be_visible()
 
 
 def pilot_by_hand(page: Page) -> None:
