@@ -28,7 +28,7 @@ from vetting.work_records import Dispute, Offer, Outcome, QueueDecision, Reply, 
 
 OTHERS = 500
 WHY = {"rule": "plan", "acceptance": 0.8, "acceptance_low": 0.6, "acceptance_high": 0.9, "minutes": 30.0, "pay": 20.0}
-STATES = {"submitted": 0.01, "in work": 0.004, "lapsed": 0.004, "sent back": 0.01, "rejected": 0.004, "disputed": 0.0001}
+STATES = {"submitted": 0.01, "in work": 0.004, "lapsed": 0.004, "sent back": 0.01, "rejected": 0.004, "disputed": 1e-4}
 
 
 def main(argv: list[str]) -> int:
