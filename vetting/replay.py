@@ -135,19 +135,19 @@ def seconds_of(said: Responses, file: Path, column: str, known: Iterable[str], i
     return aligned(said, file, cells)
 
 
-def long_cells(names: Sequence[str], column: str, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tables.Row]:
+def long_cells(names: Sequence[str], column: str, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tables.Triple]:
     at = [names.index(name) for name in ("person", "item", column)]
     for line, row in rows:
         padded = row + [""] * (len(names) - len(row))
-        yield line, padded[at[0]], padded[at[1]], padded[at[2]], "", ""
+        yield line, padded[at[0]], padded[at[1]], padded[at[2]]
 
 
-def aligned(said: Responses, file: Path, cells: Iterator[tables.Row]) -> Floats:
+def aligned(said: Responses, file: Path, cells: Iterator[tables.Triple]) -> Floats:
     people = {person: p for p, person in enumerate(said.people)}
     items = {item: i for i, item in enumerate(said.items)}
     table = np.full((len(people), len(items)), np.nan)
     faults = []
-    for line, person, item, text, _, _ in cells:
+    for line, person, item, text in cells:
         if text.lower() in EMPTY or person not in people or item not in items:
             continue
         value = tables.number(text)
