@@ -315,5 +315,6 @@ def way_out(asked: float, supply: Sequence[Json], held: str, shut: Sequence[str]
         return MONEY[held]
     if later < 0.5:
         return f"Maybe invite {LACK[held] or LACK['produce']}, or lower a bar: nobody is in reach."
-    more = asked / later
-    return f"Maybe ask for {later:,.0f} units, give {more:.1f} times the time, or invite {LACK[held] or 'more people'}."
+    more, who = asked / later, LACK[held] or "more people"
+    times = f"{more:.2f}" if more < 1.1 else f"{more:.1f}"
+    return f"Maybe ask for {later:,.0f} units, give {times} times the time, or invite {who}."

@@ -85,7 +85,7 @@ class Walk:
             try:
                 return self.page.goto(self.path)
             except Error as cut:
-                if "ERR_ABORTED" not in str(cut):
+                if not any(word in str(cut) for word in ("ERR_ABORTED", "interrupted by another navigation")):
                     raise
                 time.sleep(0.2)
         return self.page.goto(self.path)
