@@ -62,8 +62,15 @@ class ScaleItem(BaseModel):
     def _errors_of_its_own(self) -> ScaleItem:
         if self.se is None:
             return self
-        if list(self.se.discrimination) != list(self.discrimination) or len(self.se.thresholds) != len(self.thresholds):
-            raise ValueError("se is about other skills or thresholds than the item has. Maybe one of them was edited.")
+        if list(self.se.discrimination) != list(self.discrimination):
+            raise ValueError(
+                f"discrimination is of skills {list(self.discrimination)}, but se of {list(self.se.discrimination)}. "
+                "Maybe one of them was edited."
+            )
+        if len(self.se.thresholds) != len(self.thresholds):
+            raise ValueError(
+                f"{len(self.thresholds)} thresholds, but se of {len(self.se.thresholds)}. Maybe one was edited."
+            )
         size, rows = len(self.discrimination) + len(self.thresholds), self.se.covariance
         if rows is not None and [len(row) for row in rows] != [size] * size:
             raise ValueError(f"se.covariance must be {size} rows of {size} numbers. Maybe leave it out.")

@@ -50,6 +50,7 @@ def graded():
     return bayes.model(answers, fit, bayes.priors(PRIOR, 9), exact=False), fit
 
 
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")  # the marginal model is a function of Python
 def test_chains_begin_where_the_fit_is(graded):
     built, fit = graded
     here, spread = bayes._place(built, fit)
@@ -87,11 +88,13 @@ def test_partial_correlations_have_the_density_of_their_prior():
 def test_posterior_means_agree_with_the_fast_fit(fitted):
     answers, fit = fitted
     draws = bayes.sample(fit.answers(answers), fit, seed=1, prior=PRIOR, draws=300, tune=200)
-    slope = draws.posterior["slope"].to_numpy().mean((0, 1))
-    threshold = draws.posterior["threshold"].to_numpy().mean((0, 1))
-    # the fit reports modes and the sample means: apart by a share of the posterior's skewness
-    np.testing.assert_allclose(slope, fit.items.slope, atol=0.05 * np.abs(fit.items.slope).max() + 0.03)
-    np.testing.assert_allclose(threshold, fit.items.threshold, atol=0.08)
+    size = bayes.az.ess(draws, var_names=["slope", "threshold"])
+    for name, mode in (("slope", fit.items.slope), ("threshold", fit.items.threshold)):
+        values = draws.posterior[name].to_numpy()
+        mean, sd = values.mean((0, 1)), values.std((0, 1))
+        # the fit reports modes and the sample means: apart by skewness, at most .26 of an sd in the longer chains of
+        # `bench judge`, and by three Monte-Carlo errors
+        assert (np.abs(mean - mode) <= (0.3 + 3 / np.sqrt(size[name].to_numpy())) * sd).all()
     assert not [why for why in bayes.faults(draws) if "diverged" in why]
 
 
