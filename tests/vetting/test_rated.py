@@ -195,7 +195,7 @@ def test_levels_are_reached_by_chance_as_the_model_says():
     ("edit", "says"),
     [
         (lambda item: item["se"]["covariance"].pop(), "se.covariance must be 4 rows of 4"),
-        (lambda item: item["se"]["thresholds"].pop(), "other skills or thresholds"),
+        (lambda item: item["se"]["thresholds"].pop(), "items.i0: 3 thresholds, but se of 2"),
     ],
 )
 def test_errors_that_are_not_the_items_are_refused(folder, monkeypatch, capsys, edit, says):
