@@ -12,12 +12,13 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from api import gains as gain_views
 from api import views
 from api.auth import sign
 from api.deps import DB, House, Now, Number, Ours, page
-from api.forms import Form, page_of, text_of
+from api.forms import Form, by_htmx, on_to, page_of, text_of
 from api.recruiter import Staff, frame, shown_name
-from vetting import further, programs, staffing
+from vetting import further, gains, programs, staffing, store
 from vetting.account import LEAST_HOURS
 from vetting.aim import FEW_MINUTES
 from vetting.dossier import NINETY
@@ -107,7 +108,7 @@ def plan_page(
         "supply": [views.supply_row(row, ours.bank) for row in body.get("supply", [])],
         "people": rows[(at - 1) * PAGE : at * PAGE],
         **vetting_next(db, record, experts, ours, now),
-        "weights": weights(body, ours),
+        "weights": weights(body, ours), **gaining(db, record),
         "conflict": [trouble] if trouble else body.get("closed", []) + kept_short(body, experts),
         "solve_action": f"/lead/{program.id}", "pager": views.pager(f"/lead/{program.id}", at, len(rows), PAGE),
     }  # fmt: skip
@@ -285,6 +286,39 @@ def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
     except ValueError as wrong:
         return plan_page(request, db, ours, now, who, program, str(wrong))
     return RedirectResponse(f"/lead/{number}#vet-title", HTTPStatus.SEE_OTHER)
+
+
+def gaining(db: Session, record: PlanRecord | None, trouble: str = "") -> dict[str, Any]:
+    """What a little more would bring, where somebody had it worked out."""
+    kept = gains.kept(db, record) if record else None
+    seen = gain_views.view(kept, programs.names(programs.experts(db))) if kept else None
+    base = f"/lead/{record.program_id}" if record else ""
+    return {"gains": seen, "gains_action": f"{base}/gains", "gains_trouble": trouble}
+
+
+@router.post("/lead/{number}/gains")
+def work_out(request: Request, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
+    """Solve again with a little more of everything, without holding the database, and keep what comes of it."""
+    trouble = ""
+    with store.reading(ours.engine) as db:
+        record = programs.previous(program_or_404(db, number))
+        if record is None:
+            return on_to(request, f"/lead/{number}")
+        plan = record.id
+        try:
+            found = None if gains.kept(db, record) else gains.of_plan(db, record, now)
+        except ValueError as wrong:
+            found, trouble = None, str(wrong)
+    with store.writing(ours.engine) as db:
+        record = db.get_one(PlanRecord, plan)
+        if found is not None:
+            gains.keep(db, record, found, now)
+        if trouble and not by_htmx(request):
+            return plan_page(request, db, ours, now, who, record.program, trouble)
+        if not by_htmx(request):
+            return RedirectResponse(f"/lead/{number}#gains", HTTPStatus.SEE_OTHER)
+        context = gaining(db, record, trouble) | {"gains_new": not trouble}
+        return page(request, "lead/_gains.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if trouble else 200)
 
 
 def set_wishes(

@@ -9,13 +9,20 @@ The first is sharp for small d only: 5 % more demand on a queue soon meets the n
 at b does not know it. The price at b + d does: there the bound is the worth itself. So the change is laid out, solved
 again from today's prices (`solve` starts there), and the least bound of the prices at both ends is what is shown: it is
 proven, it never promises too little, and it lies above what comes by no more than the gap of the second plan.
+
+Whoever comes brings arcs of their own, which have no price yet: there the plan solved again is the only proof, and the
+price is what an unbound copy of somebody would earn at today's prices.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from assignment.plan import Plan, bound
+import numpy as np
+
+from assignment.arrays import Floats, Rows
+from assignment.best_reply import best_reply
+from assignment.plan import Plan, bound, hour_values
 from assignment.problem import Problem
 from assignment.solve import solve
 
@@ -23,12 +30,13 @@ SHARE = 0.05  # of everything, by which people ask "and with a little more?"
 SURE = 1e-6  # gap of the plan at the other end: small beside what a twentieth brings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Foreseen:
     """Bounds on what a change adds to the objective of a plan; both hold, `gain` is the lower."""
 
     gain: float  # at most, by the prices at both ends
     by_price: float  # at most, by the prices of the plan alone
+    there: Plan  # of the changed problem
 
 
 def foresee(plan: Plan, changed: Problem, *, goal: float = SURE) -> Foreseen:
@@ -40,7 +48,39 @@ def foresee(plan: Plan, changed: Problem, *, goal: float = SURE) -> Foreseen:
         )
     here = bound(changed, plan.prices)
     there = solve(changed, start=plan.prices, goal=goal)
-    return Foreseen(min(here, there.bound) - plan.objective, here - plan.objective)
+    return Foreseen(min(here, there.bound) - plan.objective, here - plan.objective, there)
+
+
+def foresee_newcomers(plan: Plan, problem: Problem, like: Rows, *, goal: float = SURE) -> Foreseen:
+    """What one more person like each of these experts brings beyond the plan of this problem."""
+    there = solve(joined(problem, like), start=plan.prices, goal=goal)
+    promised = float(worth_of_copies(problem, plan)[like].sum())
+    return Foreseen(there.bound - plan.objective, promised, there)
+
+
+def worth_of_copies(problem: Problem, plan: Plan) -> Floats:
+    """(E,) what somebody with each expert's skills, hours and pay, and no promises, would earn at the plan's prices.
+
+    "Nobody reviews their own work" binds the copy to nobody who is there, so that its price is left out.
+    """
+    worth = hour_values(problem, replace(plan.prices, pairing=np.zeros(problem.arcs)))
+    return best_reply(worth, problem.cap, problem.expert, problem.queues.due[problem.queue], problem.hours)
+
+
+def joined(problem: Problem, like: Rows) -> Problem:
+    """The problem with one more person like each of these: their arcs and hours, nothing promised, no plan before."""
+    starts = problem.starts
+    own = [np.arange(starts[e], starts[e + 1]) for e in like]
+    arcs = np.concatenate([np.arange(problem.arcs), *own])
+    who = np.repeat(problem.experts + np.arange(len(like)), [len(rows) for rows in own])
+    nothing = np.zeros(len(who))
+    return replace(
+        problem, hours=np.concatenate([problem.hours, problem.hours[like]]),
+        expert=np.concatenate([problem.expert, who]), queue=problem.queue[arcs], role=problem.role[arcs],
+        rate=problem.rate[arcs], accepted=problem.accepted[arcs], cost=problem.cost[arcs],
+        quality=problem.quality[arcs], pinned=np.concatenate([problem.pinned, nothing]),
+        before=np.concatenate([problem.before, nothing]), most=problem.most[arcs] if problem.capped else problem.most,
+    )  # fmt: skip
 
 
 def with_more(problem: Problem, share: float = SHARE) -> dict[str, Problem]:

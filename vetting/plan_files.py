@@ -20,6 +20,7 @@ import numpy as np
 from assignment.projection import ROLES
 from irt.model import Floats
 from vetting.account import body
+from vetting.gains import worked_out
 from vetting.records import Json
 from vetting.scale import Axis
 from vetting.scene import Pool, Wishes, compose, table
@@ -143,13 +144,15 @@ def read_previous(file: Path, pool: Pool, program: ProgramForm) -> list[tuple[in
 
 
 def plan(
-    pool: Pool, program: ProgramForm, before: Sequence[tuple[int, int, int, float]], now: datetime, time_limit: float
-) -> Json:
+    pool: Pool, program: ProgramForm, before: Sequence[tuple[int, int, int, float]], now: datetime, time_limit: float,
+    *, gains: bool = False,
+) -> Json:  # fmt: skip
     """The plan's account, wishes about the whole included. Skills count as independent: a table has no covariances."""
     weights, _ = table(program.queues, pool.skills)
     variance = pool.sds**2 @ (weights**2).T
     setting = compose(pool, program.queues, variance, Wishes(before=before), now)
-    return body(*planned(setting, program, now, now, time_limit=time_limit))
+    account = body(*planned(setting, program, now, now, time_limit=time_limit))
+    return account | ({"gains": worked_out(setting, program, now, time_limit=time_limit)} if gains else {})
 
 
 def as_table(account: Json) -> str:

@@ -22,6 +22,15 @@ class Scope(Record):
     body: Mapped[Json]
 
 
+class Gains(Record):
+    """What a little more of hours, people, money or time would bring to a plan; worked out once, when asked for."""
+
+    __tablename__ = "gains"
+
+    plan_id: Mapped[int] = mapped_column(ForeignKey("plan.id"), unique=True)
+    body: Mapped[Json]  # see gains.worked_out
+
+
 class Credential(Record):
     """A credential of an expert, such as a licence. It opens a queue only once a person has verified it."""
 

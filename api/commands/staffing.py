@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 programs = typer.Typer(help="Programs: lists of queues, each one kind of unit.", no_args_is_help=True)
 hours = typer.Typer(help="Experts' hours.", no_args_is_help=True)
 SHOWN = 12
+NINETY = 1.645  # sds to either side that hold nine times in ten
 Block = Annotated[
     float | None, typer.Option(min=0, help="Shortest stint: so many hours on a queue in a role, or none.")
 ]
@@ -167,6 +168,9 @@ def plan(
     dask: Annotated[
         str | None, typer.Option(help="Scheduler tcp://…: a folder of Parquet files is planned where its workers are.")
     ] = None,
+    gains: Annotated[
+        bool, typer.Option("--gains", help="Also what more hours, people, money or days would bring; a dozen solves.")
+    ] = False,
     database: Database = DATABASE,
     as_json: Json = False,
 ) -> None:
@@ -175,30 +179,37 @@ def plan(
     if experts is not None and (dask is not None or experts.is_dir()):
         if wishes:
             raise ValueError(f"--{next(iter(wishes))}: not for a pool in parts. Maybe join the files, or leave it out.")
+        if gains:
+            raise ValueError("--gains: not for a pool in parts. Maybe join the files, or leave it out.")
         from_parts(experts, queues, target, dask, previous=previous, as_json=as_json)
     elif experts is not None or queues is not None:
         from_files(
-            experts, queues, previous, target, wishes, time_limit=time_limit, allow_empty=allow_empty, as_json=as_json
-        )
+            experts, queues, previous, target, wishes, time_limit=time_limit, allow_empty=allow_empty, gains=gains,
+            as_json=as_json,
+        )  # fmt: skip
     elif program:
-        from_records(program, wishes, database, allow_empty=allow_empty, as_json=as_json)
+        from_records(program, wishes, database, allow_empty=allow_empty, gains=gains, as_json=as_json)
     else:
         raise ValueError("Which program? Maybe give its name, or --experts and --queues to plan from files.")
 
 
 def from_records(
-    program: str, wishes: dict[str, float | int], database: str, *, allow_empty: bool, as_json: bool
+    program: str, wishes: dict[str, float | int], database: str, *, allow_empty: bool, gains: bool, as_json: bool
 ) -> None:
+    from vetting import gains as more
     from vetting import programs, staffing, store
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
         found = program_named(db, program)
         record = staffing.make_plan(db, found, datetime.now(UTC), allow_empty=allow_empty, wishes=wishes)
+        brought = {"gains": more.keep(db, record, more.of_plan(db, record, record.at), record.at).body} if gains else {}
         if as_json:
-            print_json(record.body)
+            print_json(record.body | brought)
         else:
-            tell(record.body, programs.names(programs.experts(db)))
+            names = programs.names(programs.experts(db))
+            tell(record.body, names)
+            tell_gains(brought, names)
 
 
 def stints(block: float | None, most_queues: int | None) -> dict[str, float | int]:
@@ -209,7 +220,7 @@ def stints(block: float | None, most_queues: int | None) -> dict[str, float | in
 
 def from_files(
     experts: Path | None, queues: Path | None, previous: Path | None, target: Path | None,
-    wishes: dict[str, float | int], *, time_limit: float, allow_empty: bool, as_json: bool,
+    wishes: dict[str, float | int], *, time_limit: float, allow_empty: bool, gains: bool, as_json: bool,
 ) -> None:  # fmt: skip
     if experts is None or queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
@@ -220,7 +231,7 @@ def from_files(
     form = read_form(queues, ProgramForm).wishing(wishes)
     pool = plan_files.read_experts(experts)
     before = plan_files.read_previous(previous, pool, form) if previous else []
-    account = plan_files.plan(pool, form, before, datetime.now(UTC), time_limit)
+    account = plan_files.plan(pool, form, before, datetime.now(UTC), time_limit, gains=gains)
     if account["closed"] and not allow_empty:
         raise ValueError("\n".join([*account["closed"], "Or plan the rest with --allow-empty."]))
     write(target, plan_files.as_table(account))
@@ -228,6 +239,7 @@ def from_files(
         print_json(account)
     else:
         tell(account, {})
+        tell_gains(account, {})
         out.print(f"written to {target}")
 
 
@@ -293,6 +305,38 @@ def tell(body: Account, names: dict[str, str]) -> None:
         out.print(f"  vet next: {escape(who)} in {', '.join(row['skills'])}, at most {row['gain']:,.0f}")
     for said in body["closed"]:
         notes.print(said, style="yellow", markup=False)
+
+
+def tell_gains(body: Account, names: dict[str, str]) -> None:
+    """What more would bring, as a table; nothing where nobody asked."""
+    if "gains" not in body:
+        return
+    brought = body["gains"]
+    table = Table("More", "Brings at most", "By price", "Accepted units", box=None, title="What more would bring")
+    for what, rows in brought["more"].items():
+        for row in rows:
+            units = f"{row['units']:+,.1f} ± {NINETY * row['units_sd']:,.1f}"
+            table.add_row(escape(step(row, names)), f"{row['gain']:,.2f}", f"{row['by_price']:,.2f}", units)
+        if not rows:
+            table.add_row(f"{what}: no budget is set", "", "", "")
+    out.print(table)
+    out.print(
+        f"proven, against the same plan solved again; ± nine times in ten; {brought['seconds']:.1f} s", style="dim"
+    )
+    for said in brought["apart"]:
+        notes.print(said, markup=False)
+
+
+def step(row: Account, names: dict[str, str]) -> str:
+    """One change in words."""
+    of = ", ".join(names.get(who, who) for who in row["who"][:3]) + (" …" if len(row["who"]) > 3 else "")
+    like = "" if not of else f" of {of}" if row["unit"] == "hours" else f" like {of}"
+    share = f"{100 * row['share']:g} %: " if row["share"] else ""
+    return (
+        f"{share}{row['amount']:,.3g} {row['unit']}{like}"
+        if row["amount"] != 1
+        else (f"{share}1 { ({'people': 'person'}.get(row['unit']) or row['unit'].removesuffix('s')) }{like}")
+    )
 
 
 def days(row: Account) -> str:

@@ -197,7 +197,22 @@ function arrive(root) {
   }
 }
 
+// A part of a page that takes a while: said when it is asked for, and focus goes to it when it is there.
+function beginWork(event) {
+  const form = event.target.closest?.("[data-working]");
+  if (form) say(form.dataset.working);
+}
+
+function endWork() {
+  const arrived = document.querySelector("[data-arrived]");
+  if (!arrived) return;
+  say(arrived.dataset.arrived);
+  delete arrived.dataset.arrived;
+  arrived.focus();
+}
+
 function afterSwap(event) {
+  endWork();
   const question = document.getElementById("question");
   if (!question || event.detail.ctx.swap === "none") return; // "none": an error page, which replaces nothing
   arrive(question);
@@ -244,6 +259,7 @@ function start() {
     if (event.target.dataset.count) countWords(event.target);
     if (event.target.form?.dataset.draft) keepDraft(event.target.form);
   });
+  document.addEventListener("htmx:before:request", beginWork);
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:after:request", openWholePage);
   document.addEventListener("htmx:before:swap", dropStyles);

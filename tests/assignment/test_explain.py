@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from assignment.explain import choices, eligible_people, one_more_hour, shortages, skill_demand, unmet
-from assignment.foresee import foresee, with_more
+from assignment.foresee import foresee, foresee_newcomers, joined, with_more
 from assignment.plan import hour_values
 from assignment.problem import Problem, Queues, staff
 from assignment.projection import Asks, eligible, project
@@ -171,3 +171,22 @@ def test_a_changed_problem_with_other_arcs_is_refused():
 
     with pytest.raises(ValueError, match="Maybe solve it anew"):
         foresee(plan, small_problem(np.random.default_rng(2), 9, 3))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3))
+def test_what_newcomers_bring_is_foretold_and_is_less_than_their_price(seed, count):
+    rng = np.random.default_rng(seed)
+    problem = small_problem(rng, 8, 3)
+    plan, like = solve(problem), rng.choice(8, size=count, replace=False)
+    changed = joined(problem, like)
+    came, said = solve(changed).objective - plan.objective, foresee_newcomers(plan, problem, like)
+    slack = 1e-6 * max(1.0, abs(plan.objective))
+
+    assert changed.experts == problem.experts + count
+    assert (changed.pinned.sum(), changed.before.sum()) == (problem.pinned.sum(), problem.before.sum())
+    assert np.abs(changed.hours[-count:] - problem.hours[like]).max() == 0
+    assert came == pytest.approx(said.gain, abs=slack)
+    assert said.gain >= -slack
+    if not plan.prices.pairing.any():  # else whoever comes may also review those who could not review themselves
+        assert said.gain <= said.by_price + slack

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
 from vetting import plan_files
 from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError
@@ -133,3 +136,20 @@ def test_a_skill_that_no_expert_has_a_column_for_is_refused(experts, program):
     strange = program.model_copy(update={"queues": [program.queues[0].model_copy(update={"skills": {"prof": 1.0}})]})
     with pytest.raises(ValueError, match="no skill 'prof'"):
         plan_files.plan(pool, strange, [], NOW, 10)
+
+
+def test_a_plan_from_files_tells_what_more_would_bring_where_it_is_asked(experts, program, tmp_path):
+    queues, target = tmp_path / "queues.yaml", tmp_path / "plan.csv"
+    queues.write_text(program.model_dump_json(exclude_defaults=True))
+    said = ["plan", "--experts", str(experts), "--queues", str(queues), "--out", str(target)]
+    told = json.loads(CliRunner().invoke(app, [*said, "--gains", "--json"]).stdout)
+    people, days = told["gains"]["more"]["people"], told["gains"]["more"]["days"]
+    assert [len(row["who"]) for row in people] == [1, 2, 4]  # of forty
+    assert 0 < people[0]["gain"] <= people[1]["gain"] <= people[2]["gain"]
+    assert [row["unit"] for row in days] == ["days"] * 3
+    printed = CliRunner().invoke(app, [*said, "--gains"]).stdout
+    assert "What more would bring" in printed
+    assert f"1 person like {people[0]['who'][0]}" in printed
+    assert "What more would bring" not in CliRunner().invoke(app, said).stdout
+    parts = CliRunner().invoke(app, ["plan", "--experts", str(tmp_path), *said[3:], "--gains"])
+    assert "not for a pool in parts" in str(parts.exception)
