@@ -23,6 +23,7 @@ from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from assignment.projection import SURE
 from vetting import feasibility, programs, shifts
+from vetting.messages import said_of
 from vetting.records import AuditEntry, Json, Program
 from vetting.scene import deadlines
 from vetting.scope import LABELS, LADDER, MINUTES, ProgramForm, QueueForm
@@ -179,7 +180,7 @@ def read(
     try:
         asked = ProgramForm.model_validate(body)
     except ValidationError as wrong:
-        errors += [(field_of(error["loc"], said), words(error["loc"], error["msg"])) for error in wrong.errors()]
+        errors += [(field_of(error["loc"], said), words(error["loc"], said_of(error))) for error in wrong.errors()]
     if asked is not None:
         asked = as_learnt(asked, program)
         errors += [*late(asked, now), *strange(asked, ours)]
@@ -242,13 +243,11 @@ def field_of(place: tuple[int | str, ...], said: Json) -> str:
     return f"{start}least_{place[3]}" if name == "least" and len(place) > 3 else f"{start}{name}"
 
 
-def words(place: tuple[int | str, ...], message: str) -> str:
+def words(place: tuple[int | str, ...], said: str) -> str:
     """Which queue and which field, and what is wrong with it."""
     where = [f"Queue {int(place[1]) + 1}" if place[:1] == ("queues",) and len(place) > 1 else ""]
     where += [str(part).replace("_", " ") for part in place[2 if where[0] else 0 :]]
-    said = message.removeprefix("Value error, ")
     if said.startswith("Input should be"):
-        said, _, _ = said.partition(", unable to parse")
         said = f"{said.replace('Input should', 'this must')}. Maybe it was mistyped."
     return f"{', '.join(part for part in where if part)}: {said}"
 

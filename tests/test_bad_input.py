@@ -290,7 +290,19 @@ def test_a_million_columns_are_an_error_within_seconds(assay, tmp_path, command)
 
 @pytest.mark.parametrize(
     "words",
-    ["dossier somebody", "plan program", "role list", "calibrate", "forget", "invite r", "take"],
+    [
+        "dossier somebody",
+        "plan program",
+        "role list",
+        "calibrate",
+        "forget",
+        "invite r",
+        "take",
+        "program feasible p",
+        "reviewers",
+        "panel",
+        "grade --raters offline",
+    ],
 )
 def test_a_command_that_reads_makes_no_database_at_a_mistyped_address(assay, tmp_path, words):
     (tmp_path / "empty.db").touch()

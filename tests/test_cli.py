@@ -279,6 +279,15 @@ def test_programs_and_hours_come_from_files_and_words(assay, database, tmp_path)
     assert refused(assay("program", "add", "nothing.yaml", "--database", database), "nothing.yaml", "Maybe")
 
 
+def test_a_number_that_no_record_has_and_a_language_that_is_none_are_bad_input(assay, database):
+    huge = "9" * 30
+    assert refused(assay("dossier", huge, "--database", database), "no applicant", "Maybe")
+    assert refused(assay("credential", "list", huge, "--database", database), "no applicant", "Maybe")
+    assert refused(assay("take", "--resume", huge, "--database", database), "no sitting", "Maybe")
+    assert refused(assay("hours", "set", "1", "8", "--languages", "english", "--database", database), "such as en")
+    assert refused(assay("hours", "set", "1", "8", "--languages", " ,", "--database", database), "languages")
+
+
 # -- a test in the terminal ------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from io import StringIO
 from typing import Annotated, Any
@@ -76,7 +76,7 @@ def as_json(text: str, where: str) -> list[tuple[int, Json]]:
     for line, one in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(one) if one.strip() else None
-        except json.JSONDecodeError as wrong:
+        except (ValueError, RecursionError) as wrong:
             raise ValueError(f"{where}, line {line}: not JSON: {wrong}. Maybe one object a line was meant.") from wrong
         if row is not None:
             rows.append((line, row))
@@ -84,20 +84,22 @@ def as_json(text: str, where: str) -> list[tuple[int, Json]]:
 
 
 def as_table(text: str, where: str) -> list[tuple[int, Json]]:
-    table = csv.DictReader(StringIO(text))
+    try:
+        return list(cells(csv.DictReader(StringIO(text, newline="")), where))
+    except csv.Error as wrong:
+        raise ValueError(f"{where}: no table: {wrong}. Maybe a quote is not closed.") from wrong
+
+
+def cells(table: csv.DictReader[str], where: str) -> Iterator[tuple[int, Json]]:
     named = [name.strip() for name in table.fieldnames or []]
     if strangers := [name for name in named if name not in GoldForm.model_fields]:
         raise ValueError(
             f"{where}, line 1: there is no column {strangers[0]!r}. Maybe: {', '.join(GoldForm.model_fields)}."
         )
-    rows = []
     for row in table:
         if None in row:
             raise ValueError(f"{where}, line {table.line_num}: more cells than the header. Maybe a comma needs quotes.")
-        rows.append(
-            (table.line_num, {name.strip(): cell.strip() for name, cell in row.items() if (cell or "").strip()})
-        )
-    return rows
+        yield table.line_num, {name.strip(): cell.strip() for name, cell in row.items() if (cell or "").strip()}
 
 
 # -- marking -----------------------------------------------------------------------------------------

@@ -17,14 +17,13 @@ import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from irt.mstep import ItemPrior, Priors
-from vetting.messages import faults
+from vetting.messages import content_of, faults
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
@@ -89,12 +88,7 @@ def read(file: Path, items: Sequence[str]) -> Priors:
 
 
 def parsed(file: Path) -> PriorFile:
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file. Maybe the folder is another.")
-    try:
-        said: Any = yaml.safe_load(file.read_text(encoding="utf-8"))  # JSON is YAML
-    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
-        raise ValueError(f"{file}: neither YAML nor JSON: {wrong}") from wrong
+    said = content_of(file)
     try:
         return PriorFile.model_validate(said)
     except ValidationError as wrong:

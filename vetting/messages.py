@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from item_bank.load import fields_of
 
 Worth = Annotated[float, Field(ge=0, le=10)]
 Level = Annotated[float, Field(ge=-3, le=3)]  # in standard deviations of the applicants; 0 is their mean
+LANGUAGE = r"^[a-z]{2}$"  # a two-letter code
+Language = Annotated[str, Field(pattern=LANGUAGE)]
 SE = Annotated[float, Field(ge=0.15, le=1)]
 
 
@@ -78,7 +86,7 @@ class AvailabilityForm(Message):
 
     hours: Annotated[float, Field(ge=0, le=80)]
     pay: Annotated[float, Field(ge=0, le=1000)] = 40.0
-    languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+    languages: Annotated[list[Language], Field(min_length=1)] = ["en"]
     team: Annotated[str, Field(max_length=80)] = ""
 
 
@@ -114,25 +122,92 @@ class ResumeForm(Message):
 
 
 Form = TypeVar("Form", bound=Message)
+LONGEST_QUOTE = 40  # characters of what was said, told again
 
 
 def read_form(file: Path, kind: type[Form]) -> Form:
     """A form from a YAML (or JSON) file; an error names the file and the field."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as wrong:
-        raise ValueError(f"{file}: no such file. Maybe the folder is another.") from wrong
-    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
-        raise ValueError(f"{file}: not YAML: {wrong}") from wrong
+    content = content_of(file)
     try:
         return kind.model_validate(content)
     except ValidationError as wrong:
-        raise ValueError("\n".join(f"{file}: {fault}" for fault in faults(wrong))) from wrong
+        fields = sorted({*fields_of(kind.model_json_schema())})
+        raise ValueError("\n".join(f"{file}: {fault}" for fault in faults(wrong, content, fields))) from wrong
 
 
-def faults(wrong: ValidationError) -> list[str]:
-    """Each fault of a form as "field: what is wrong"."""
-    return [
-        f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg'].removeprefix('Value error, ')}"
-        for error in wrong.errors()
-    ]
+def content_of(file: Path) -> Any:  # noqa: ANN401 -- whatever YAML can hold
+    """What a YAML (or JSON) file says. Raises ValueError if it cannot be read, or says one thing twice."""
+    try:
+        return yaml.load(file.read_text(encoding="utf-8"), OnceLoader)  # noqa: S506 -- a SafeLoader
+    except (FileNotFoundError, IsADirectoryError) as wrong:
+        raise ValueError(f"{file}: no such file. Maybe the folder is another.") from wrong
+    except RecursionError as wrong:
+        raise ValueError(f"{file}: is nested too deeply. Maybe it was not made by hand.") from wrong
+    except (yaml.YAMLError, UnicodeDecodeError) as wrong:
+        raise ValueError(f"{file}: neither YAML nor JSON: {wrong}") from wrong
+
+
+class OnceLoader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is an error, where YAML would keep the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in names[:place]:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def faults(wrong: ValidationError, content: object = None, fields: Sequence[str] = ()) -> list[str]:
+    """Each fault of a form as "field: what is wrong"; in `content`, what has a name is called by it."""
+    return [f"{place_of(error['loc'], content)}: {said_of(error, fields)}" for error in wrong.errors()]
+
+
+def place_of(loc: tuple[int | str, ...], content: object = None) -> str:
+    """Where in a form: "queues.'Proof chains'.units", or by number where nothing has a name."""
+    parts = []
+    for part in loc:
+        content = within(content, part)
+        name = content.get("name") if isinstance(part, int) and isinstance(content, dict) else None
+        parts.append(repr(name[:LONGEST_QUOTE]) if isinstance(name, str) and name else str(part))
+    return ".".join(parts) or "file"
+
+
+def within(content: object, part: int | str) -> object:
+    if isinstance(content, dict):
+        return content.get(part)
+    return content[part] if isinstance(content, list) and isinstance(part, int) and part < len(content) else None
+
+
+def said_of(error: ErrorDetails, fields: Sequence[str] = ()) -> str:
+    """What is wrong with one field, and what may have been meant."""
+    said = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "missing":
+            return "is missing."
+        case "extra_forbidden":
+            near = get_close_matches(str(error["loc"][-1]), fields, n=1, cutoff=0.6)
+            return f"is no field that is known.{f' Maybe {near[0]!r}.' if near else ''}"
+        case "float_parsing" | "int_parsing" | "int_from_float" | "finite_number" | "float_type" | "int_type":
+            return f"{quoted(error['input'])} is not {NUMBERS.get(error['type'], 'a number')}{point(error['input'])}."
+        case "string_pattern_mismatch" if error.get("ctx", {}).get("pattern") == LANGUAGE:
+            return f"{quoted(error['input'])} is no code of a language. Maybe two small letters, such as en."
+        case "date_from_datetime_parsing" | "date_parsing" | "date_type" | "date_from_datetime_inexact":
+            return f"{quoted(error['input'])} is no date. Maybe write it as 2026-12-31."
+    return said
+
+
+NUMBERS = {"int_parsing": "a whole number", "int_from_float": "a whole number", "int_type": "a whole number",
+           "finite_number": "a finite number"}  # fmt: skip
+
+
+def quoted(said: object) -> str:
+    return repr(said)[:LONGEST_QUOTE] if isinstance(said, str | int | float | bool | date) else "this"
+
+
+def point(said: object) -> str:
+    """A hint for numbers that are written as in much of Europe."""
+    number = said.strip() if isinstance(said, str) else ""
+    if re.fullmatch(r"-?\d+,\d+", number):
+        return f". Maybe {number.replace(',', '.')}, with a point"
+    return ". Maybe leave out what is not a digit" if re.search(r"\d", number) else ""

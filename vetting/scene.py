@@ -154,7 +154,11 @@ def compose(
     pool: Pool, queues: Sequence[QueueForm], variance: Floats, asked: Wishes, now: datetime, *,
     budget: float | None = None, learnt: Learnt | None = None,
 ) -> Scene:  # fmt: skip
-    """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill."""
+    """The staffing problem of a pool and some queues; variance (E, Q) of each queue's weighted skill.
+
+    The clock counts in whole hours: the same question asked again within the hour has the same plan, to the bit.
+    """
+    now = now.replace(minute=0, second=0, microsecond=0)
     weights, bars = table(queues, pool.skills)
     mean, asked_for, tested = pool.means @ weights.T, asks(queues), pool.pace
     if learnt is not None:

@@ -76,7 +76,7 @@ def as_json(text: str, where: str) -> Iterator[tuple[int, Json]]:
         if one.strip():
             try:
                 yield line, json.loads(one)
-            except json.JSONDecodeError as wrong:
+            except (ValueError, RecursionError) as wrong:
                 said = f"{where}, line {line}: not JSON: {wrong}. Maybe one object a line was meant."
                 raise FormError("rows", said) from wrong
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,11 @@ def write(file: Path, text: str) -> None:
     except OSError as wrong:
         beside.unlink(missing_ok=True)
         raise OSError(f"{file}: cannot be written: {wrong.strerror}. Maybe the folder does not exist.") from wrong
+
+
+def record_number(said: str) -> int | None:
+    """The number of a record, or None for whatever else was said; no database keeps more than nine digits of ours."""
+    return int(said) if re.fullmatch(r"[0-9]{1,9}", said) else None
 
 
 def shown(value: float | None) -> str:

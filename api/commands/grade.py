@@ -77,7 +77,7 @@ def grade_waiting(by: Panel, database: str, *, as_json: bool) -> None:
 
     from vetting import hearings, store
 
-    engine, bank = opened(database)
+    engine, bank = opened(database, existing=True)
     with store.reading(engine) as db:
         todo = hearings.waiting(db, bank)
     told = []

@@ -27,7 +27,7 @@ def panel(
     """Models that grade interviews: severity, discrimination, people's mean beside theirs, what still lacks."""
     from vetting import rater_readings, scale, store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)
     with store.writing(engine) as db:
         found = rater_readings.measure(db, scale.of(scale.latest(db)), now, simulated=simulated)
@@ -36,7 +36,7 @@ def panel(
     if as_json:
         print_json({"raters": [row(one) for one in found], "calibration": number})
         return
-    tell(found)
+    tell(found, "simulated" if simulated else "real")
     if publish:
         out.print(f"published as scale {number}" if number else "Nobody is ready, so nothing was published.")
 
@@ -51,9 +51,9 @@ def row(one: RaterReport) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell(found: list[RaterReport]) -> None:
+def tell(found: list[RaterReport], people: str) -> None:
     if not found:
-        out.print("No model has graded an interview of real people yet.")
+        out.print(f"No model has graded an interview of {people} people yet.")
         return
     table = Table("Rater", "answers", "beside people", "severity", "discrimination", "mean", "people's mean", box=None)
     for one in found:

@@ -49,8 +49,10 @@ def gold(
         seen = golds.results(db, found, form.name, now)
     if as_json:
         print_json(seen)
-    elif file is None:
+    elif file is None and seen["units"]:
         tell(seen)
+    elif file is None:
+        out.print("No gold units yet. Maybe mark some: assay program gold PROGRAM QUEUE GOLD.csv")
 
 
 def queue_of(program: Program, name: str) -> QueueForm:

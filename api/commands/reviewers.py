@@ -30,7 +30,7 @@ def reviewers(
     """Judges of work: severity in sds of skill, how often they are a step off, from how many verdicts."""
     from vetting import reviewing, scale, store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)
     with store.writing(engine) as db:
         found = reviewing.measure(db, scale.of(scale.latest(db)), now, simulated=simulated)

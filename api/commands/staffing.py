@@ -65,7 +65,7 @@ def feasible(
     """Can it be done: supply now, in 24 and in 48 hours, against what is asked."""
     from vetting import store
 
-    engine, _ = opened(database)
+    engine, _ = opened(database, existing=True)
     with store.reading(engine) as db:
         tell_feasible(db, program_named(db, program), datetime.now(UTC), as_json=as_json)
 
@@ -146,7 +146,8 @@ def set_hours(
     from vetting.messages import AvailabilityForm
 
     engine, _ = opened(database, existing=True)
-    form = AvailabilityForm(hours=week, pay=pay, languages=languages.split(","), team=team)
+    spoken = [code.strip().lower() for code in languages.split(",") if code.strip()]
+    form = AvailabilityForm(hours=week, pay=pay, languages=spoken, team=team)
     with store.writing(engine) as db:
         one = applicant_named(db, person)
         decision.give_hours(db, one, form, datetime.now(UTC))
@@ -175,6 +176,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Staff a program: who works where and why, what is short, whom to vet next. From the database, or from files."""
+    if program and (experts is not None or queues is not None):
+        raise ValueError(f"{program!r} is not read beside --experts and --queues. Maybe leave one of them out.")
     wishes = stints(block, most_queues)
     if experts is not None and (dask is not None or experts.is_dir()):
         if wishes:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, opened, out, print_json, progress
+from api.commands.console import DATABASE, Database, Json, opened, out, print_json, progress, record_number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -50,7 +50,7 @@ def units(
     with store.writing(engine) as db:
         found = program_named(db, program)
         if undo is not None:
-            upload = db.get(Upload, undo)
+            upload = db.get(Upload, undo) if record_number(str(undo)) else None
             if upload is None or upload.program_id != found.id:
                 raise LookupError(f"There is no upload {undo} of {program!r}. Maybe list them: leave the file out.")
             uploads.undo(db, upload, by, now)

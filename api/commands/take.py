@@ -10,7 +10,7 @@ from rich.markdown import Markdown
 from rich.markup import escape
 from rich.prompt import Confirm, Prompt
 
-from api.commands.console import DATABASE, Database, notes, opened, out
+from api.commands.console import DATABASE, Database, notes, opened, out, record_number
 from api.commands.vetting import profile, role_named
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def ask_next(engine: Any, bank: Bank, number: int) -> Question | None:  # noqa: 
 def seat_of(db: Session, number: int) -> Sitting:
     from vetting.records import Sitting
 
-    seat = db.get(Sitting, number)
+    seat = db.get(Sitting, number) if record_number(str(number)) else None
     if seat is None:
         raise LookupError(f"There is no sitting {number}. Maybe it is in another database: see --database.")
     return seat

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, opened, out, print_json
+from api.commands.console import DATABASE, Database, Json, opened, out, print_json, record_number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -181,7 +181,7 @@ def applicant_named(db: Session, person: str) -> Applicant:
 
     from vetting.records import Applicant
 
-    if person.isdigit() and (by_number := db.get(Applicant, int(person))) is not None:
+    if (number := record_number(person)) is not None and (by_number := db.get(Applicant, number)) is not None:
         return by_number
     found = list(db.scalars(select(Applicant).where(Applicant.name == person).order_by(Applicant.id)))
     if len(found) > 1:

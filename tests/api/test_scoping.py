@@ -92,7 +92,9 @@ def test_feasibility_is_there_for_machines(front, staff):
 
 def test_a_word_in_place_of_a_number_is_told_once_and_plainly(staff):
     page = text(staff.post("/lead/programs/new", data=ASKED | {"q0-units": "a lot"}).text)
-    assert "Queue 1, units: this must be a valid number. Maybe it was mistyped." in page
+    assert "Queue 1, units: 'a lot' is not a number." in page
+    page = text(staff.post("/lead/programs/new", data=ASKED | {"q0-minutes": "12,50"}).text)
+    assert "Queue 1, minutes: '12,50' is not a number. Maybe 12.50, with a point." in page
     assert "unable to parse" not in page
 
 

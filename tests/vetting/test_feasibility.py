@@ -1,5 +1,6 @@
 """Can it be done: what is asked is one object however it comes, and supply is told with what is not known of it."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -46,6 +47,34 @@ def test_a_file_in_yaml_or_json_and_a_message_are_the_same_object(tmp_path):
     for name, text in (("a.yaml", yaml.safe_dump(form.model_dump(mode="json"))), ("a.json", form.model_dump_json())):
         (tmp_path / name).write_text(text)
         assert read_form(tmp_path / name, ProgramForm) == form
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: PP\nname: QQ\nqueues: []", "'name' stands twice"),
+        (f"name: PP\nqueues: {'[' * 10**5}", "is nested too deeply"),
+        (
+            "name: PP\nqueues: [{name: Sums, skills: {a: 1}, units: '12,5'}]",
+            "queues.'Sums'.units: '12,5' is not a number. Maybe 12.5",
+        ),
+        (
+            "name: PP\nqueues: [{name: Sums, skills: {a: 1}, unit: 5}]",
+            "queues.'Sums'.unit: is no field that is known. Maybe 'units'",
+        ),
+        (
+            "name: PP\nqueues: [{name: Sums, skills: {a: 1}, units: 5, due: 4.12.2026}]",
+            "is no date. Maybe write it as 2026-12-31",
+        ),
+        ("name: PP\nqueues: [{name: Sums, skills: {a: 1}, units: 5, language: english}]", "Maybe two small letters"),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_refused_by_the_names_in_it(tmp_path, text, says):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(says)) as wrong:
+        read_form(tmp_path / "p.yaml", ProgramForm)
+    assert str(wrong.value).startswith(str(tmp_path / "p.yaml"))
+    assert len(str(wrong.value)) < 500
 
 
 def test_what_is_left_out_follows_from_the_kind_and_the_priority():

@@ -241,8 +241,10 @@ def test_gold_that_may_be_wrong_says_less_than_gold_that_is_sure():
         ("content,verdict,because\na,valid,because it is,more", "more cells than the header"),
         ("content,verdict,because,doubt\na,valid,clear,much", r"line 2: doubt: .*number"),
         ("content,verdict,because\na,valid,x", "line 2: because"),
-        ('{"content": "a", "verdict": "valid"}', "line 1: because: Field required"),
+        ('{"content": "a", "verdict": "valid"}', "line 1: because: is missing."),
         ('{"content": "a",', "not JSON.*Maybe one object a line"),
+        ('{"content": ' + "[" * 10**5, "not JSON.*Maybe one object a line"),
+        ("content,verdict,because\n" + "a" * 200_000 + ",valid,clear", "no table.*Maybe a quote is not closed"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_by_its_line(text, said):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import numpy as np
@@ -74,6 +74,18 @@ def test_an_unchanged_input_gives_the_same_plan(experts, program, tmp_path):
     assert hours(again).keys() == hours(first).keys()
     for seat, planned in hours(first).items():
         assert hours(again)[seat] == pytest.approx(planned, abs=1e-3)  # the file holds four decimals
+
+
+def test_the_same_files_within_the_hour_have_the_same_plan_to_the_last_digit(experts, program):
+    pool = plan_files.read_experts(experts)
+    due = [queue.model_copy(update={"due": (NOW + timedelta(days=6)).date()}) for queue in program.queues]
+    asked = program.model_copy(update={"queues": due})
+    first, later, next_day = (
+        plan_files.as_table(plan_files.plan(pool, asked, [], NOW + timedelta(minutes=waited), 10))
+        for waited in (3, 56, 24 * 60)
+    )
+    assert first == later
+    assert first != next_day
 
 
 def test_a_plan_from_files_explores_and_keeps_a_mix_where_the_queues_ask_for_it(experts, program):

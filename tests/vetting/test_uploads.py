@@ -64,6 +64,7 @@ def test_units_come_to_the_pilot_are_offered_and_leave_with_what_the_file_said(d
         ("text\nIs it?,or not", "line 2: more cells than the header. Maybe a comma"),
         ('text\n"Is it?', "Maybe a quote is not closed"),
         ('{"text": "a"\n', "line 1: not JSON"),
+        ('{"text": ' + "[" * 10**5, "line 1: not JSON"),
         ('{"text": "a"}\n[1]\n', "line 2"),
         ("text,language\nIst es?,de", "line 2: language 'de', but people of 'Checks' are asked to speak en. Maybe"),
         ("text,part\nIs it?,hard", "line 2: part 'hard', but 'Checks' is of part 'easy'. Maybe"),
