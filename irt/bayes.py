@@ -8,11 +8,12 @@ from `irt.estep`: exactly, on a grid on each person's belief, for up to three sk
 propagation. The sample is kept as ArviZ data, and `faults` says why it must not be used.
 
 What is left to sample is nearly normal, and where it is and how wide is known before: chains begin about the fit, apart
-by twice the posterior's spread, and NUTS moves in units of the inverse Hessian there (from differences of the
-gradient). So a draw takes some seven passes, and tuning is of the step's length alone. Correlations are drawn as
+by twice the posterior's spread, and move in units of the inverse Hessian there (from differences of the gradient),
+along paths of a quarter of an orbit: there a normal density forgets where it began, and how far from the middle that
+was. So a draw takes some four passes, and tuning is of the step's length alone. Correlations are drawn as
 canonical partial correlations w = tanh z, under LKJ(η) density (1 - w²)^β with β of their column, Jacobian in it.
 
-References: Hoffman & Gelman (2014) for NUTS; Vehtari et al. (2021) for r-hat and effective sample size;
+References: Neal (2011) for Hamiltonian Monte Carlo; Vehtari et al. (2021) for r-hat and effective sample size;
 Lewandowski, Kurowicka & Joe (2009) for the prior of Σ and its partial correlations.
 """
 
@@ -45,6 +46,8 @@ ENOUGH = 400  # effective draws that every parameter needs
 SETTLED = 1e-4  # change of a mean at which expectation propagation ends; the log-likelihood then errs by less than 1e-6
 APART = 2.0  # posterior sds that chains begin apart from the fit
 DIFFERENCE = 1e-3  # of the gradients that give the Hessian
+QUARTER = 2.0  # length of a path, in posterior sds: a quarter of an orbit, rounded down to whole steps
+ACCEPTED = 0.8  # share of the paths' ends that are taken
 TUNE = 150  # draws that tune the length of a step
 WILD = 25.0  # logits; a slope or easiness beyond it is a step of the sampler gone astray
 DIVERGENT = 0.001  # share of divergent draws that is too much
@@ -181,7 +184,8 @@ def sample(
         begins = [here + APART * np.linalg.cholesky(spread) @ rng.standard_normal(len(here)) for _ in range(chains)]
         return pm.sample(
             draws, tune=tune, chains=chains, cores=1, random_seed=seed, progressbar=False,
-            step=pm.NUTS(scaling=spread, is_cov=True), initvals=[_named(built, x) for x in begins],
+            step=pm.HamiltonianMC(path_length=QUARTER, target_accept=ACCEPTED, scaling=spread, is_cov=True),
+            initvals=[_named(built, x) for x in begins],
             callback=_counted(progress),
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ mean of all clean items, a shift of which is one of the people). For a change af
 
     δ_τ = s̄_after - s̄_before  (means weighted by 1/e²),   z_τ = δ_τ / se_τ,
 
-se_τ with the items' own errors in it (`irt.fit`). The change is put where |z_τ| is largest. What the largest of several
+se_τ with the items' own errors in it (`irt.dif`). The change is put where |z_τ| is largest. What the largest of several
 |z| reaches by chance is simulated (windows of equal information), and takes the place of 1.645 and 1.96 in classes
 and intervals. A time of change is in its 95 % set where z_τ² is within 3.84 of the largest.
 
@@ -21,7 +21,8 @@ import numpy as np
 from scipy.stats import norm
 
 from irt.design import Answers
-from irt.fit import classes, shifts
+from irt.dif import classes, shifts
+from irt.facets import Facets
 from irt.model import Floats, Ints, Items
 
 DRAWS = 20_000  # of the null distribution of the largest |z|
@@ -47,7 +48,7 @@ class Drift(NamedTuple):
 
 def drift(
     items: Items, mean: Floats, cov: Floats, answers: Answers, window: Ints, rng: np.random.Generator, *,
-    errors: Floats | None = None, rounds: int = 2,
+    errors: Floats | None = None, rounds: int = 2, facets: Facets | None = None,
 ) -> Drift:  # fmt: skip
     """Over windows 0..W-1, numbered for each person (P,); items found to have changed do not tell the skills again."""
     count = int(window.max()) + 1
@@ -55,7 +56,7 @@ def drift(
     sure = (float(np.quantile(largest, 0.90)), float(np.quantile(largest, 0.95)))
     clean = np.ones(len(items), dtype=bool)
     for _ in range(rounds):
-        seen = [shifts(items, mean, cov, answers.people(window == w), clean) for w in range(count)]
+        seen = [shifts(items, mean, cov, answers.people(window == w), clean, facets) for w in range(count)]
         se = np.array([one.se for one in seen])
         shift = np.array([centred(one.shift, one.se, clean) for one in seen])
         size, spread = split_differences(shift, se, np.array([one.weight for one in seen]), errors)
@@ -84,7 +85,7 @@ def centred(shift: Floats, se: Floats, clean: Ints) -> Floats:
 
 
 def split_differences(shift: Floats, se: Floats, weight: Floats, errors: Floats | None) -> tuple[Floats, Floats]:
-    """(δ, se) (W - 1, I) of a change after 1, 2, … windows; weight (W, I, p) as in `irt.fit.Shifts`."""
+    """(δ, se) (W - 1, I) of a change after 1, 2, … windows; weight (W, I, p) as in `irt.dif.Shifts`."""
     known = 1 / se**2
     total, drawn, leaning = (
         np.cumsum(x, axis=0) for x in (known, known * shift, known[:, :, None] * weight)

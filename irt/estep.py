@@ -133,6 +133,14 @@ def foresee(answers: Answers, at: Parameters, sites: Sites) -> Floats:
     return log_p
 
 
+def outlook(answers: Answers, at: Parameters, sites: Sites) -> tuple[Floats, Floats, Floats, Floats]:
+    """(m, v, mean, lean): of each answer's s (N,), means of its skills and their covariances with s (N, k)."""
+    n, k = len(answers.item), at.slope.shape[1]
+    m, v, mean, lean = np.empty(n), np.empty(n), np.zeros((n, k)), np.zeros((n, k))
+    sweep.outlook(_rows(answers), _bank(at), _prior(at), _copied(sites), m, v, mean, lean)
+    return m, v, mean, lean
+
+
 def quadrature(answers: Answers, at: Parameters, sites: Sites, nodes: int, scores: Scores = NO_SCORES) -> Statistics:
     """The exact statistics by nodes^D points placed on the beliefs that the sites imply; small D only."""
     skills, sums = len(at.mean), _sums(at)

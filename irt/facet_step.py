@@ -76,6 +76,11 @@ def spelled(at: Parameters) -> Parameters:
     )  # fmt: skip
 
 
+def as_items(wide: Parameters) -> Items:
+    """Spelled-out parameters as items."""
+    return Items(wide.skill, wide.slope, wide.threshold, wide.guess)
+
+
 def jacobian(at: Parameters, many: Facets) -> Floats:
     """J (V, p̃, p + 2 + E): columns are the item's slopes and thresholds, then ρ, log φ and log ω of each kind."""
     cells, (k, most) = many.cells, (at.slope.shape[1], at.threshold.shape[1])
@@ -242,7 +247,7 @@ class Panel:
         """(cells as items, mean and covariance with the effects behind the skills)."""
         many = Facets(self.cells, self.severity, self.log_discrimination, np.log(self.effect), 1.0, 1.0)
         at = spelled(replace(parameters(items, mean, cov), facets=many))
-        return Items(at.skill, at.slope, at.threshold, at.guess), at.mean, at.cov
+        return as_items(at), at.mean, at.cov
 
 
 def panel(task: Task, many: Facets, covariance: Floats) -> Panel:

@@ -295,3 +295,20 @@ def foresee(rows: Rows, bank: Bank, prior: Prior, sites: Sites, log_p: Floats) -
             tilted(rows.item[j], rows.level[j], mc, vc, m, v, bank, space, at.out)
             log_p[j] = np.log(at.out[Z])
         leave(n, at)
+
+
+@njit(cache=True, error_model="numpy")
+def outlook(
+    rows: Rows, bank: Bank, prior: Prior, sites: Sites, m: Floats, v: Floats, mean: Floats, lean: Floats
+) -> None:
+    """Mean and variance of each answer's s as the sites stand; means of its skills, and their covariances with s."""
+    at = room(len(prior.mean), bank.skill.shape[1])
+    for i in range(len(rows.start) - 1):
+        n = enter(i, rows, bank, prior, at)
+        believe(i, rows, bank, prior, sites, at, n)
+        for j in range(rows.start[i], rows.start[i + 1]):
+            m[j], v[j] = project(rows.item[j], bank, prior, at)
+            for t in range(bank.width[rows.item[j]]):
+                mean[j, t] = at.mu[t]
+                lean[j, t] = at.ck[t]
+        leave(n, at)

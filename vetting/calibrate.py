@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError,
 
 from irt.calibration import Fit, calibrate
 from irt.design import Answers, Design, Refused
-from irt.facets import Cells
+from irt.estep import Parameters, parameters
+from irt.facet_step import as_items, spelled
+from irt.facets import Cells, Facets
 from irt.model import Floats, Items
 from irt.mstep import ItemPrior, Priors
 from irt.scoring import auc_held_out, log_likelihood_held_out, score, split
@@ -22,7 +24,8 @@ from vetting import rated, tables
 from vetting.messages import faults
 from vetting.posterior import Posterior, sample
 from vetting.rated import EffectOn, RaterOn
-from vetting.scale import Axis, parameters
+from vetting.scale import Axis
+from vetting.scale import parameters as rows_of
 from vetting.tables import Grades, Item, Responses, TableFaultError
 
 HELD = ItemPrior(lkj=2.0)  # what --prior holds items and correlations with
@@ -312,25 +315,29 @@ def known(errors: Floats) -> list[float | None]:
 
 def scores(scale: ScaleFile, responses: Responses) -> tuple[Floats, Floats]:
     """Means and sds (P, D) of every person, in the order of `responses.people`."""
-    items, mean = on(Axis.of("skills", scale.skills), scale), np.array(scale.prior.mean)
-    cov = np.array(scale.prior.covariance)
+    facets, answers = answered(scale, responses)
+    at = standing(scale, facets)
+    wide = spelled(at)
+    found, sd = score(as_items(wide), wide.mean, wide.cov, answers)
+    return found[:, : len(at.mean)], sd[:, : len(at.mean)]
+
+
+def standing(scale: ScaleFile, facets: Facets | None) -> Parameters:
+    """The scale as parameters, with raters and effects where there are some."""
+    items = on(Axis.of("skills", scale.skills), scale)
+    return replace(parameters(items, np.array(scale.prior.mean), np.array(scale.prior.covariance)), facets=facets)
+
+
+def answered(scale: ScaleFile, responses: Responses) -> tuple[Facets | None, Answers]:
+    """(raters, answers with items numbered as on the scale), or to cells of items as raters read them.
+
+    A score that an item cannot have is refused.
+    """
+    refuse_high(scale, responses)
     if not scale.raters:
-        return score(items, mean, cov, answered(scale, responses))
-    refuse_high(scale, responses)
+        return None, tables.answers_in(scale.items, responses)
     graded = [one.graded for one in scale.items.values()]
-    read = rated.as_read(items, mean, cov, scale.items, graded, scale.raters, scale.effects, responses)
-    found, sd = score(*read)
-    return found[:, : len(mean)], sd[:, : len(mean)]
-
-
-def answered(scale: ScaleFile, responses: Responses) -> Answers:
-    """Answers with items numbered as on the scale; a score that an item cannot have is refused."""
-    if scale.raters:
-        raise TableFaultError(
-            "the scale has raters, which only `assay fit` and `assay score` read. Maybe fit one grade of each answer."
-        )
-    refuse_high(scale, responses)
-    return tables.answers_in(scale.items, responses)
+    return rated.facets_of(scale.items, graded, scale.raters, scale.effects, responses)
 
 
 def item_errors(scale: ScaleFile) -> Floats | None:
@@ -367,4 +374,4 @@ def refuse_high(scale: ScaleFile, responses: Responses) -> None:
 
 def on(skills: Axis, scale: ScaleFile) -> Items:
     rows = [item.model_dump() for item in scale.items.values()]
-    return parameters(skills, rows)
+    return rows_of(skills, rows)

@@ -8,19 +8,22 @@ false alarms (Benjamini & Hochberg, 1995) of at most 5 %.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control, norm
 
+from irt import dif, rater_fit
 from irt import drift as changes
 from irt import fit as checks
-from irt.design import Answers, Flags
-from irt.fit import Foreseen
-from irt.model import Floats, Ints, Items
+from irt.design import Flags
+from irt.facet_step import spelled
+from irt.model import Floats, Ints
 from irt.scoring import auc, score
-from vetting.calibrate import ScaleFile, answered, item_errors, on
+from vetting import judged_raters
+from vetting.calibrate import ScaleFile
+from vetting.case import Case, case
 from vetting.groupings import Grouping
 from vetting.judgement import (
     Comparison,
@@ -39,8 +42,7 @@ from vetting.judgement import (
     Window,
 )
 from vetting.reasons import ALARMS, DEPENDENT, MISFIT, WORSE, leave_out, reasons, verdict
-from vetting.scale import Axis
-from vetting.tables import Responses, fingerprint
+from vetting.tables import Responses
 
 FEWEST_ANSWERS = 50  # of an item, to judge its fit; of a pair of items, to judge their dependence
 FEWEST_OF_PERSON = 5  # answers of a person, to judge them
@@ -54,30 +56,6 @@ POWER = 1.96 + 0.84  # standard errors that are found four times in five
 MOST_ITEMS = 4_000  # whose pairs are looked at: their number grows as the square
 
 Step = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """What is judged: a scale as arrays, and answers to it with the people's own mean and covariance."""
-
-    file: ScaleFile
-    names: tuple[str, ...]  # of items
-    items: Items
-    answers: Answers
-    people: tuple[str, ...]
-    mean: Floats  # (D,) of these people
-    cov: Floats  # (D, D)
-    seen: Foreseen
-    errors: Floats | None  # (I, p, p) of the items' parameters
-    own: bool  # the items were fitted on these very answers
-
-
-def case(scale: ScaleFile, responses: Responses) -> Case:
-    items, answers = on(Axis.of("skills", scale.skills), scale), answered(scale, responses)
-    mean, cov = checks.population(items, np.array(scale.prior.mean), np.array(scale.prior.covariance), answers)
-    seen = checks.foreseen(items, mean, cov, answers)
-    own = scale.fit.get("answers") == fingerprint(responses)
-    return Case(scale, tuple(scale.items), items, answers, responses.people, mean, cov, seen, item_errors(scale), own)
 
 
 def judge(
@@ -95,11 +73,12 @@ def judge(
     groups = [one for grouping in groupings for one in compared(whole, grouping)]
     drift = None if time is None else drifted(whole, time, np.random.default_rng(seed))
     step("correlations, reliability, coverage")
-    count = np.bincount(whole.answers.item, minlength=len(whole.items))
+    count = np.bincount(whole.marks.item, minlength=len(whole.items))
     found: dict[str, Any] = {
         "people": len(whole.answers), "answers": len(whole.answers.item), "items": items, "persons": persons,
         "pairs": pairs, "groups": groups, "drift": drift, "skills": judged_skills(whole),
         "correlations": judged_correlations(whole, np.random.default_rng(seed)),
+        "raters": judged_raters.judged(scale, whole.at, whole.answers, whole.seen, whole.names, own=whole.own),
         "unanswered": [whole.names[i] for i in np.flatnonzero(count == 0)],
         "errors": "none" if whole.errors is None else "fitted here" if whole.own else "counted",
     }  # fmt: skip
@@ -113,7 +92,7 @@ def judge(
 
 def area(whole: Case) -> float | None:
     """Chance that a right answer was foreseen as likelier than a wrong one, over answers to two-level items."""
-    two = whole.items.levels[whole.answers.item] == 2
+    two = whole.read.levels[whole.answers.item] == 2
     right = whole.answers.level[two] == 1
     return auc(whole.seen.expected[two], right)
 
@@ -123,7 +102,8 @@ def area(whole: Case) -> float | None:
 
 def judged_items(whole: Case) -> list[ItemJudged]:
     """Every item that was answered, worst fit first."""
-    found = checks.item_fit(whole.items, whole.answers, whole.seen, errors=None if whole.own else whole.errors)
+    errors = None if whole.own else whole.errors
+    found = checks.item_fit(whole.items, whole.marks, errors=errors, shared=whole.shared)
     many = found.answers >= FEWEST_ANSWERS
     adjusted = np.ones(len(whole.names))
     adjusted[many] = false_discovery_control(found.p_value[many]) if many.any() else 1.0
@@ -145,7 +125,7 @@ def judged_items(whole: Case) -> list[ItemJudged]:
 
 
 def curve(whole: Case, item: int) -> list[CurvePoint]:
-    found = checks.item_curve(whole.items, whole.answers, whole.seen, item)
+    found = checks.item_curve(whole.items, whole.marks, item)
     fields = ("people", "foreseen", "observed", "se")
     return [
         CurvePoint(**dict(zip(fields, cell, strict=True))) for cell in zip(*(c.tolist() for c in found), strict=True)
@@ -165,7 +145,7 @@ def place_of(whole: Case, item: int) -> dict[str, Any]:
 
 
 def judged_persons(whole: Case) -> PersonsJudged:
-    z, count = checks.person_fit(whole.answers, whole.seen, whole.errors), np.diff(whole.answers.start)
+    z, count = checks.person_fit(whole.answers, whole.seen, whole.unsure), np.diff(whole.answers.start)
     rows = np.flatnonzero((count >= FEWEST_OF_PERSON) & np.isfinite(z))
     oddest = rows[np.argsort(z[rows], kind="stable")][:PEOPLE]
     return PersonsJudged(
@@ -186,7 +166,8 @@ def histogram(values: Floats, edges: Floats) -> list[tuple[float, int]]:
 def judged_pairs(whole: Case) -> PairsJudged:
     if len(whole.items) > MOST_ITEMS:
         return PairsJudged(looked_at=0, flagged=0, strongest=[])
-    found = checks.local_dependence(whole.items, whole.answers, whole.seen, FEWEST_ANSWERS)
+    kinds = None if whole.facets is None else rater_fit.kinds(whole.at, whole.answers)
+    found = checks.local_dependence(whole.items, whole.marks, len(whole.answers), FEWEST_ANSWERS, kinds)
     if not len(found.q3):
         return PairsJudged(looked_at=0, flagged=0, strongest=[])
     adjusted = false_discovery_control(2 * norm.sf(np.abs(found.z)))
@@ -229,9 +210,10 @@ def comparison(whole: Case, grouping: str, names: tuple[str, str], reference: Fl
     if min(sizes) < FEWEST_IN_GROUP:
         return Comparison(**found, ahead={}, items=[], compared=False)
     both = reference | focal
-    told = checks.group_difference(
-        whole.items, whole.mean, whole.cov, whole.answers.people(both), focal[both], errors=whole.errors
-    )
+    told = dif.group_difference(
+        whole.items, whole.mean, whole.cov, whole.answers.people(both), focal[both], errors=whole.errors,
+        facets=whole.facets,
+    )  # fmt: skip
     rows = [int(i) for i in np.argsort(-np.abs(told.shift), kind="stable") if np.isfinite(told.se[i])]
     shifts = [shift(whole.names[i], float(told.shift[i]), float(told.se[i]), told.ets[i]) for i in rows]
     ahead = (told.groups[1] - told.groups[0]) / np.sqrt(np.diag(whole.cov))
@@ -242,7 +224,7 @@ def comparison(whole: Case, grouping: str, names: tuple[str, str], reference: Fl
 
 
 def shift(item: str, size: float, se: float, ets: str) -> Shift:
-    return Shift(item=item, shift=size, se=se, delta=checks.ETS * size, ets=ets, seen=POWER * se)
+    return Shift(item=item, shift=size, se=se, delta=dif.ETS * size, ets=ets, seen=POWER * se)
 
 
 def drifted(whole: Case, time: Floats, rng: np.random.Generator) -> Drift | None:
@@ -255,7 +237,9 @@ def drifted(whole: Case, time: Floats, rng: np.random.Generator) -> Drift | None
     sizes = np.bincount(window)
     if sizes.min() < FEWEST_IN_GROUP:
         return Drift(compared=False, windows=[], items=[], sure=1.96)
-    told = changes.drift(whole.items, whole.mean, whole.cov, answers, window, rng, errors=whole.errors)
+    told = changes.drift(
+        whole.items, whole.mean, whole.cov, answers, window, rng, errors=whole.errors, facets=whole.facets
+    )
     begins, ends = (np.array([pick(when[window == w]) for w in range(len(sizes))]) for pick in (np.min, np.max))
     ahead = (told.means - told.means[0]) / np.sqrt(np.diag(whole.cov))
     rows = [int(i) for i in np.lexsort((-np.abs(told.size), told.p_value)) if np.isfinite(told.se[i])]
@@ -302,10 +286,11 @@ def item_drift(item: str, told: changes.Drift, i: int, adjusted: float, begins: 
 def judged_skills(whole: Case) -> list[SkillJudged]:
     scale_sd = np.sqrt(np.diag(np.array(whole.file.prior.covariance)))
     centre = np.array(whole.file.prior.mean)
-    mean, sd = score(whole.items, whole.mean, whole.cov, whole.answers)
-    sure = checks.reliability(whole.items, whole.mean, whole.cov, whole.answers)
+    wide = spelled(whole.at)
+    mean, sd = (part[:, : len(centre)] for part in score(whole.read, wide.mean, wide.cov, whole.answers))
+    sure = checks.reliability(mean, sd)
     dense = whole.items.dense(len(centre)) != 0
-    known = checks.bank_coverage(whole.items, len(centre), LEVELS, BEST)
+    known = checks.bank_coverage(whole.items, len(centre), LEVELS, BEST, whole.noise)
     return [
         SkillJudged(
             skill=name, items=int(dense[:, d].sum()), mean=float((whole.mean[d] - centre[d]) / scale_sd[d]),
@@ -328,8 +313,9 @@ def judged_correlations(whole: Case, rng: np.random.Generator) -> list[Correlati
     if len(whole.mean) < 2:
         return []
     claimed, own = correlations(np.array(whole.file.prior.covariance)), correlations(whole.cov)
-    sd = np.sqrt(np.diag(whole.cov))
-    found = checks.correlation_check(whole.items, whole.mean, claimed * np.outer(sd, sd), whole.answers, rng)
+    sd, skills = np.sqrt(np.diag(whole.cov)), len(whole.mean)
+    wide = spelled(replace(whole.at, cov=claimed * np.outer(sd, sd)))
+    found = checks.correlation_check(whole.read, wide.mean, wide.cov, whole.answers, rng, skills=skills)
     return [
         CorrelationJudged(
             first=whole.file.skills[d], second=whole.file.skills[e], scale=float(claimed[d, e]),

@@ -163,6 +163,42 @@ class CorrelationJudged(BaseModel):
     z: float  # of the predictive check
 
 
+class RaterJudged(BaseModel):
+    """How one rater's grades agree with what all other grades of the same people let expect."""
+
+    rater: str
+    grades: int
+    severity: float  # on the scale, in sds of the skill
+    discrimination: float
+    infit: float  # mean squares, 1 in expectation: above, erratic; below, going along with the others
+    outfit: float
+    z: float
+    adjusted: float  # share of false alarms among raters flagged down to this one
+    standing: Literal["fits", "noisy", "erratic", "too alike", "dull", "too few grades"]
+    moved: float | None  # stricter here than on the scale by, in sds of the skill; None on the answers it was fitted on
+    moved_se: float | None
+
+
+class DeviationJudged(BaseModel):
+    """A rater who is stricter on one item than on others, in sds of the skill."""
+
+    rater: str
+    item: str
+    people: int
+    deviation: float
+    se: float
+    adjusted: float
+
+
+class RatersJudged(BaseModel):
+    """Raters, worst fit first, and the surest deviations of raters on items."""
+
+    raters: list[RaterJudged]
+    pairs: int  # of rater and item that could be looked at
+    deviations: list[DeviationJudged]
+    unseen: list[str]  # of the scale, who graded nothing here
+
+
 class Judgement(BaseModel):
     """The answer to: may it be published? With all that it rests on."""
 
@@ -184,5 +220,6 @@ class Judgement(BaseModel):
     errors: Literal["none", "fitted here", "counted"]  # of the items' parameters, in the tests of items
     correlations: list[CorrelationJudged]
     skills: list[SkillJudged]
+    raters: RatersJudged | None  # None: a scale without raters
     best: int  # items a skill counted in `attainable`
     seed: int

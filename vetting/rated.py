@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from irt.calibration import Fit
 from irt.design import Answers, Flags, answers_from_rows
-from irt.estep import parameters
-from irt.facet_step import spelled
 from irt.facets import Cells, Facets, cells_of
-from irt.model import Floats, Ints, Items
+from irt.model import Floats, Ints
 from vetting.tables import Grades, Responses, TableFaultError, items_in, near
 
 
@@ -104,11 +101,11 @@ def panel_of(fit: Fit, grades: Grades | None) -> tuple[dict[str, RaterOn], list[
 # -- scoring ---------------------------------------------------------------------------------------
 
 
-def as_read(
-    items: Items, mean: Floats, cov: Floats, names: Mapping[str, object], graded: Sequence[bool],
-    raters: Mapping[str, RaterOn], effects: Sequence[EffectOn], responses: Responses,
-) -> tuple[Items, Floats, Floats, Answers]:  # fmt: skip
-    """(cells as items, mean and covariance with effects behind the skills, answers to the cells).
+def facets_of(
+    names: Mapping[str, object], graded: Sequence[bool], raters: Mapping[str, RaterOn], effects: Sequence[EffectOn],
+    responses: Responses,
+) -> tuple[Facets, Answers]:  # fmt: skip
+    """(raters and effects of a scale at the cells that the scores are of, the scores as answers to cells).
 
     A score without a rater, on an item that raters score, is read as one by an average reference rater.
     """
@@ -129,5 +126,12 @@ def as_read(
         cells, np.array([one.severity for one in raters.values()]),
         np.log([one.discrimination for one in raters.values()]), np.log([one.sd for one in effects]), 1.0, 1.0,
     )  # fmt: skip
-    at = spelled(replace(parameters(items, mean, cov), facets=many))
-    return Items(at.skill, at.slope, at.threshold, at.guess), at.mean, at.cov, answers_to(cell, responses)
+    return many, answers_to(cell, responses)
+
+
+def variances(raters: Mapping[str, RaterOn], effects: Sequence[EffectOn]) -> Floats:
+    """(2R + E,) of severities, log discriminations and log effects, as `irt.facets.entries` orders them."""
+    return np.array(
+        [one.sd_severity for one in raters.values()] + [one.sd_log_discrimination for one in raters.values()]
+        + [one.se / one.sd for one in effects]
+    ) ** 2  # fmt: skip

@@ -17,6 +17,7 @@ from vetting.judgement import (
     ItemJudged,
     PairsJudged,
     PersonsJudged,
+    RatersJudged,
     Reason,
     SkillJudged,
     Verdict,
@@ -33,13 +34,15 @@ RELIABLE = 0.7  # below, single persons' scores say little
 AWAY = 0.25  # sds of a mean: another population
 THIN, MIDDLE = 0.5, 2.0  # posterior sd within so many sds of the mean
 SECONDS = 1e8  # a time above it is taken to count seconds since 1970
+NOISY, ERRATIC, ALIKE = 1.3, 1.5, 0.6  # mean squares: to be looked at, too much, suspiciously little
+MOVED, MOVED_REFUSED = 0.3, 0.5  # sds of the skill that a rater became stricter or milder
 NAMED = 8  # items named in one sentence
 
 
 def reasons(
     scale: ScaleFile, *, people: int, answers: int, items: list[ItemJudged], persons: PersonsJudged,
     pairs: PairsJudged, groups: list[Comparison], drift: Drift | None, skills: list[SkillJudged],
-    correlations: list[CorrelationJudged], unanswered: list[str], errors: str,
+    correlations: list[CorrelationJudged], unanswered: list[str], errors: str, raters: RatersJudged | None,
 ) -> Iterator[Reason]:  # fmt: skip
     """Refusals and notes, in the order of the report."""
     yield from of_size(people, answers, unanswered)
@@ -49,6 +52,8 @@ def reasons(
     yield from of_items(items)
     yield from of_persons(persons)
     yield from of_pairs(pairs)
+    if raters:
+        yield from of_raters(raters)
     for one in groups:
         yield from of_comparison(one)
     if drift:
@@ -156,6 +161,48 @@ def of_pairs(pairs: PairsJudged) -> Iterator[Reason]:
         yield note(
             "pairs", "local dependence was not looked at: no two items share enough people, or the items are too many."
         )
+
+
+def of_raters(found: RatersJudged) -> Iterator[Reason]:
+    for one in found.raters:
+        said = f"{one.rater}: mean square {one.infit:.2f} over {one.grades} grades, and 1 is expected"
+        if one.standing == "erratic":
+            yield refuse("raters", f"{said}: erratic. Maybe leave the rater's grades out and fit again.")
+        elif one.standing == "noisy":
+            yield note("raters", f"{said}: noisier than the scale says.")
+        elif one.standing == "too alike":
+            yield note("raters", f"{said}: too much as the others. Maybe the rater saw their grades.")
+        elif one.standing == "dull":
+            yield note(
+                "raters", f"{one.rater}: discrimination {one.discrimination:.2f}; it hardly tells good from bad."
+            )
+        if one.moved is not None and one.moved_se is not None and sure(one.moved, one.moved_se):
+            yield from of_moved(one.rater, one.moved, one.moved_se)
+    few = [one.rater for one in found.raters if one.standing == "too few grades"]
+    if few:
+        yield note("raters", f"{several(len(few), 'rater')} gave too few grades to judge their fit: {named(few)}.")
+    if found.unseen:
+        yield note("raters", f"{several(len(found.unseen), 'rater')} graded nothing here: {named(found.unseen)}.")
+    odd = [one for one in found.deviations if one.adjusted <= ALARMS and abs(one.deviation) >= MOVED]
+    for pair in odd[:NAMED]:
+        way = "stricter" if pair.deviation > 0 else "milder"
+        yield note(
+            "raters", f"{pair.rater} is {abs(pair.deviation):.2f} ± {1.96 * pair.se:.2f} sds {way} on {pair.item} than "
+            "on the rest. Maybe they read its levels differently.",
+        )  # fmt: skip
+
+
+def sure(size: float, se: float) -> bool:
+    return abs(size) > SURPRISING * se and abs(size) >= MOVED
+
+
+def of_moved(rater: str, size: float, se: float) -> Iterator[Reason]:
+    way = "stricter" if size > 0 else "milder"
+    said = f"{rater} is {abs(size):.2f} ± {1.96 * se:.2f} sds {way} here than on the scale, beside the other raters"
+    if abs(size) >= MOVED_REFUSED:
+        yield refuse("raters", f"{said}. Maybe fit again with these grades.")
+    else:
+        yield note("raters", f"{said}.")
 
 
 def of_comparison(one: Comparison) -> Iterator[Reason]:

@@ -103,6 +103,8 @@ def read(
     ignore: Iterable[str] = (),
 ) -> Recording:  # fmt: skip
     """Answers and seconds, of items of a table or of a scale. Raises TableFaultError with every fault."""
+    if isinstance(items, ScaleFile) and items.raters:
+        raise TableFaultError("replay: the scale has raters; grades cannot be replayed. Maybe fit keyed items alone.")
     known = items.items if isinstance(items, ScaleFile) else items
     said = tables.read_responses(file, known, ignore)
     took = seconds_of(said, seconds or file, column, known, set(ignore))
@@ -114,7 +116,7 @@ def read(
             "Maybe people or items are named otherwise there."
         )
     if isinstance(items, ScaleFile):
-        return Recording(tuple(known), answered(items, said), minutes, None, tuple(items.skills))
+        return Recording(tuple(known), answered(items, said)[1], minutes, None, tuple(items.skills))
     answers, design, skills = tables.arrays(items, said)
     return Recording(tuple(known), answers, minutes, design, skills)
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from vetting.judge import LEVELS
 from vetting.judgement import ItemJudged, Judgement
-from vetting.reasons import ALARMS, DEPENDENT, MISFIT, WORSE, moment
+from vetting.reasons import ALARMS, ALIKE, DEPENDENT, ERRATIC, MISFIT, NOISY, WORSE, moment
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = 15  # items of a comparison that are drawn
@@ -30,7 +30,10 @@ def page(found: Judgement) -> str:
 
 
 def limits() -> dict[str, float]:
-    return {"alarms": ALARMS, "dependent": DEPENDENT, "misfit": MISFIT, "worse": WORSE}
+    return {
+        "alarms": ALARMS, "dependent": DEPENDENT, "misfit": MISFIT, "worse": WORSE, "noisy": NOISY, "erratic": ERRATIC,
+        "alike": ALIKE,
+    }  # fmt: skip
 
 
 def along(value: float, low: float, high: float, start: float, end: float) -> float:

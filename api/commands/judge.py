@@ -39,7 +39,7 @@ def judge(
     from vetting.calibrate import read_scale
 
     ruler = read_scale(scale)
-    said = tables.read_responses(responses, ruler.items, [*ignore.split(","), time_column])
+    said = tables.read_responses(responses, ruler.items, [*ignore.split(","), time_column], rated=bool(ruler.raters))
     parted = groupings.read_groups(groups, said) if groups else []
     when = groupings.read_time(responses, said, time_column)
     with progress("judging", 5) as step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from irt import dif
 from irt import fit as checks
 from irt.calibration import calibrate
 from irt.design import Design, answers_from_table
@@ -88,10 +89,10 @@ def test_items_known_roughly_keep_their_rate_on_new_answers_only_if_errors_are_c
         rough, fit = fitted(world(400 + seed, people=300)[0])  # 300 people calibrate, 1,600 others are looked at
         level, *_ = world(500 + seed)
         answers = fit.answers(answers_from_table(level))
-        mean, cov = checks.population(fit.items, fit.mean, fit.covariance, answers)
-        seen = checks.foreseen(fit.items, mean, cov, answers)
-        with_errors.append(checks.item_fit(fit.items, answers, seen, errors=fit.item_covariance).p_value)
-        without.append(checks.item_fit(fit.items, answers, seen).p_value)
+        mean, cov = dif.population(fit.items, fit.mean, fit.covariance, answers)
+        seen = checks.compared(answers, checks.foreseen(fit.items, mean, cov, answers))
+        with_errors.append(checks.item_fit(fit.items, seen, errors=fit.item_covariance).p_value)
+        without.append(checks.item_fit(fit.items, seen).p_value)
         assert len(rough) == 300
     noise = 2.6 * np.sqrt(0.05 * 0.95 / np.size(with_errors))
     assert np.mean(np.array(with_errors) < 0.05) < 0.05 + noise
@@ -106,15 +107,15 @@ def test_errors_of_slopes_count_where_groups_differ_and_those_of_easiness_do_not
     only_slope, only_easy = np.zeros((COUNT, 2, 2)), np.zeros((COUNT, 2, 2))
     only_slope[:, 0, 0] = only_easy[:, 1, 1] = 0.04
     alike = np.zeros(2)
-    plain = checks.group_difference(truth, alike, cov, answers, focal)
+    plain = dif.group_difference(truth, alike, cov, answers, focal)
     np.testing.assert_allclose(
-        checks.group_difference(truth, alike, cov, answers, focal, errors=only_easy).se, plain.se, rtol=1e-9
+        dif.group_difference(truth, alike, cov, answers, focal, errors=only_easy).se, plain.se, rtol=1e-9
     )
     strong = world(8, mean=1.5)[0]
     both = answers_from_table(np.concatenate([level, strong]))
     late = np.arange(2 * PEOPLE) >= PEOPLE
     bare, counted = (
-        checks.group_difference(truth, alike, cov, both, late, rounds=1, errors=one) for one in (None, only_slope)
+        dif.group_difference(truth, alike, cov, both, late, rounds=1, errors=one) for one in (None, only_slope)
     )
     gap = np.sqrt(counted.se**2 - bare.se**2) / 0.2  # by how many sds the groups differ, as an item sees it
     x, w = np.polynomial.hermite_e.hermegauss(41)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from irt import dif
 from irt import fit as checks
 from irt.calibration import calibrate
 from irt.design import Design, answers_from_table
 from irt.model import Items, probability, projection
+from irt.scoring import score
 
 PEOPLE, ITEMS = 3000, 45
 
@@ -48,7 +50,7 @@ def true_model(world):
 
 def test_items_that_fit_are_said_to_fit(true_model):
     items, _, _, answers, seen = true_model
-    found = checks.item_fit(items, answers, seen)
+    found = checks.item_fit(items, checks.compared(answers, seen))
     # 45 items at 5 %: 2.2 expected, 7 or more has a chance below .01
     assert (found.p_value < 0.05).sum() < 7
     assert (found.chi2 / found.freedom).mean() == pytest.approx(1, abs=0.2)
@@ -64,7 +66,7 @@ def test_persons_who_answer_by_the_model_are_standard_normal(true_model):
 
 def test_residuals_of_the_true_model_are_hardly_related(true_model):
     items, _, _, answers, seen = true_model
-    found = checks.local_dependence(items, answers, seen)
+    found = checks.local_dependence(items, checks.compared(answers, seen), PEOPLE)
     assert len(found.q3) == ITEMS * (ITEMS - 1) // 2
     assert np.abs(found.q3).max() < 0.2
     assert found.z.std() == pytest.approx(1, abs=0.2)
@@ -76,7 +78,7 @@ def test_an_item_with_another_curve_is_found(world):
     level = simulate(rng, items, theta)
     level[:, 0] = rng.random(PEOPLE) < 0.3 + 0.6 * (np.abs(theta[:, 0]) < 0.7)  # right in the middle only
     scale = fitted(design, level)
-    found = checks.item_fit(scale[0], scale[3], checks.foreseen(*scale))
+    found = checks.item_fit(scale[0], checks.compared(scale[3], checks.foreseen(*scale)))
     assert np.argmax(found.rmsd) == 0
     assert found.p_value[0] < 1e-6
 
@@ -98,7 +100,7 @@ def test_a_pair_that_copies_is_the_first_named(world):
     level = simulate(rng, items, theta)
     level[:, 13] = np.where(rng.random(PEOPLE) < 0.5, level[:, 10], level[:, 13])
     scale = fitted(design, level)
-    found = checks.local_dependence(scale[0], scale[3], checks.foreseen(*scale))
+    found = checks.local_dependence(scale[0], checks.compared(scale[3], checks.foreseen(*scale)), PEOPLE)
     assert {int(found.first[0]), int(found.second[0])} == {10, 13}
     assert found.q3[0] > 0.2
 
@@ -111,7 +113,7 @@ def test_a_weaker_group_is_not_taken_for_unfair_items_and_unfair_items_are_found
     harder = Items(items.skill, items.slope, items.threshold - 0.8 * hurt[:, None], items.guess)
     able = theta - 0.5 * focal[:, None]
     level = np.where(focal[:, None], simulate(rng, harder, able), simulate(rng, items, able))
-    found = checks.group_difference(*fitted(design, level), focal)
+    found = dif.group_difference(*fitted(design, level), focal)
     assert set(found.ets[:4]) <= {"B", "C"}  # 0.8 logits are 1.9 delta units, with a standard error of 0.25
     assert set(found.ets[4:]) == {"A"}
     assert (np.abs(found.shift[:4] + 0.8) < 3.3 * found.se[:4]).all()
@@ -124,7 +126,7 @@ def test_too_few_answers_give_no_verdict_on_fairness(world):
     rng = np.random.default_rng(9)
     level = simulate(rng, items, theta)
     focal = np.arange(PEOPLE) < 30
-    assert "?" in checks.group_difference(*fitted(design, level), focal).ets
+    assert "?" in dif.group_difference(*fitted(design, level), focal).ets
 
 
 def test_correlations_that_hold_and_that_do_not_are_told_apart(true_model):
@@ -138,8 +140,8 @@ def test_reliability_is_the_squared_correlation_with_the_truth(world):
     items, _, theta = world
     cov = 0.5 + 0.5 * np.eye(3)
     answers = answers_from_table(simulate(np.random.default_rng(11), items, theta))
-    share = checks.reliability(items, np.zeros(3), cov, answers)
-    mean, _ = checks.score(items, np.zeros(3), cov, answers)
+    mean, sd = score(items, np.zeros(3), cov, answers)
+    share = checks.reliability(mean, sd)
     truth = [np.corrcoef(mean[:, d], theta[:, d])[0, 1] ** 2 for d in range(3)]
     np.testing.assert_allclose(share, truth, atol=0.03)
 

@@ -133,8 +133,9 @@ def test_strangers_are_named(folder, monkeypatch, capsys):
     code, _, notes = run(monkeypatch, capsys, "score", strange, "--scale", folder / "s.json", "--out", folder / "o.csv")
     assert code == 2
     assert "'r9' is not on the scale. Maybe" in notes
-    code, _, notes = run(monkeypatch, capsys, "judge", folder / "r.csv", "--scale", folder / "s.json")
+    code, _, notes = run(monkeypatch, capsys, "judge", strange, "--scale", folder / "s.json")
     assert code == 2
+    assert "'r9' is not on the scale. Maybe" in notes
     assert not (folder / "o.csv").exists()
 
 
