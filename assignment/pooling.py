@@ -29,7 +29,7 @@ from assignment.arrays import Floats, Rows
 
 FIT = 0.45  # sd of a person's fit to a queue beyond their skills
 SLIP = 0.07  # chance that a label is off by one step
-WIDE = 1.0  # sd of the Gaussian the counts are integrated over: about what vetting leaves open before any
+WIDE = 1.0  # sd of the Gaussian the counts are integrated over, where nobody says what was believed before them
 POINTS = np.linspace(-8.0, 8.0, 401)
 REWORK_FROM = -1.0  # projection's ρ
 PASSES, STILL = 200, 1e-9  # of Gauss-Seidel, and when it has arrived
@@ -97,16 +97,18 @@ USUALLY = slips(np.array(SLIP))
 
 def observed(
     counts: Floats, difficulty: float, centre: float = 0.0, gold: Sequence[tuple[float, Floats]] = (), *,
-    severity: Floats | float = 0.0, labels: Floats = USUALLY,
+    severity: Floats | float = 0.0, labels: Floats = USUALLY, wide: float = WIDE,
 ) -> tuple[float, float]:  # fmt: skip
     """(value, variance) of the one observation of x that counts (3,) of rejected, sent back, accepted amount to.
 
+    centre, wide: mean and sd of x before them.  The moments are theirs, so that combining with that belief
+    again gives them back; read over a wider one, many units would say less than they do.
     Where judges differ, counts are (J, 3), one row a judge, with severity (J,), by which a judge sees x lower, and
     labels (J, 3, 3), P(label l | level k).
     gold: (doubt, counts (3,)) of judgements held against a known answer, which is wrong itself with chance `doubt`.
     """
-    x, tally = centre + WIDE * POINTS, np.atleast_2d(counts)
-    logged = -((x - centre) ** 2) / (2.0 * WIDE**2)
+    x, tally = centre + wide * POINTS, np.atleast_2d(counts)
+    logged = -((x - centre) ** 2) / (2.0 * wide**2)
     seen = np.swapaxes(labels, -1, -2) @ _levels(x - difficulty - np.broadcast_to(severity, len(tally))[:, None])
     logged += np.einsum("jl,jlp->p", tally, np.log(np.maximum(seen, 1e-300)))
     clean = _levels(x - difficulty)
@@ -116,8 +118,8 @@ def observed(
     mass /= mass.sum()
     mean = float(mass @ x)
     variance = max(float(mass @ (x - mean) ** 2), SHARPEST)
-    precision = max(1.0 / variance - 1.0 / WIDE**2, 1e-9)
-    return (mean / variance - centre / WIDE**2) / precision, 1.0 / precision
+    precision = max(1.0 / variance - 1.0 / wide**2, 1e-9)
+    return (mean / variance - centre / wide**2) / precision, 1.0 / precision
 
 
 def _levels(x: Floats) -> Floats:

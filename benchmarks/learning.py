@@ -114,13 +114,14 @@ class Mind:
         for e in who:
             parts = [self.seen(e)]
             done = [self.work(e, q) for q in np.flatnonzero(self.counts[e].any(axis=1))]
-            before = belief.solve(POPULATION, parts[0]).mean
+            before = belief.solve(POPULATION, parts[0]).belief
             known = belief.solve(POPULATION, together([*parts, as_evidence(done, AXIS, {}, before)]))
             self.means[e], self.covs[e] = known.mean, known.belief.cov
-            centre = self.world.weights @ known.mean
+            weights = self.world.weights
+            centre, doubt = weights @ known.mean, np.einsum("qs,st,qt->q", weights, known.belief.cov, weights)
             for work in done:
                 q = int(work.queue)
-                self.value[e, q], self.noise[e, q] = tallied(work, float(centre[q]), {})
+                self.value[e, q], self.noise[e, q] = tallied(work, float(centre[q]), float(doubt[q]), {})
 
     def seen(self, e: int) -> Evidence:
         """What vetting saw of a person: every skill with an error."""

@@ -135,14 +135,14 @@ def gather(
     sittings = list(sittings)
     parts = vetted(sittings, judged(sittings, scale, until), certificates, scale, now, until)
     if worked := list(outcomes):  # read around what vetting alone says
-        parts.append(learning.evidence_of(worked, scale, solve(scale.population, together(parts)).mean))
+        parts.append(learning.evidence_of(worked, scale, solve(scale.population, together(parts)).belief))
     return together(parts)
 
 
 def gather_around(person: Applicant, scale: Scale, now: datetime, done: Sequence[learning.Work]) -> Evidence:
     """What vetting knows of a person, and these of their works."""
     parts = vetted(person.sittings, judged(person.sittings, scale), person.certificates, scale, now)
-    before = solve(scale.population, together(parts)).mean
+    before = solve(scale.population, together(parts)).belief
     return together([*parts, learning.as_evidence(done, scale.skills, scale.reviewers, before)])
 
 

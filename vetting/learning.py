@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from assignment.pooling import FIT, observed, paced, pooled
 from assignment.reviewing import SEVERITY
-from irt.belief import GAUSSIAN, Evidence
+from irt.belief import GAUSSIAN, Belief, Evidence
 from irt.model import Floats, Items
 from vetting.judges import Readings, doubt, level_of, panel
 from vetting.known import known
@@ -108,12 +108,12 @@ def skills_of(queue: QueueForm, sort: str) -> dict[str, float]:
     return {skill: weight / sum(mine.values()) for skill, weight in mine.items()}
 
 
-def evidence_of(outcomes: Iterable[Outcome | Look], scale: Scale, before: Floats) -> Evidence:
-    """A person's work as rows of evidence, one a queue and sort; `before` (S,) are the means before any of it."""
+def evidence_of(outcomes: Iterable[Outcome | Look], scale: Scale, before: Belief) -> Evidence:
+    """A person's work as rows of evidence, one a queue and sort; `before` is what was believed before any of it."""
     return as_evidence(works(outcomes), scale.skills, scale.reviewers, before)
 
 
-def as_evidence(done: Sequence[Work], skills: Axis, judges: Readings, before: Floats) -> Evidence:
+def as_evidence(done: Sequence[Work], skills: Axis, judges: Readings, before: Belief) -> Evidence:
     """Works as rows of evidence; those that ask a skill nobody knows say nothing."""
     done = [work for work in done if set(work.skills) <= set(skills.position)]
     loads = max((len(work.skills) for work in done), default=1)
@@ -121,8 +121,9 @@ def as_evidence(done: Sequence[Work], skills: Axis, judges: Readings, before: Fl
     for row, work in enumerate(done):
         skill[row, : len(work.skills)] = skills.rows(work.skills)
         slope[row, : len(work.skills)] = list(work.skills.values())
-    centre = (slope * before[skill]).sum(axis=1)
-    seen = [tallied(work, float(at), judges) for work, at in zip(done, centre, strict=True)]
+    centre = (slope * before.mean[skill]).sum(axis=1)
+    doubt = np.einsum("rs,rst,rt->r", slope, before.cov[skill[:, :, None], skill[:, None, :]], slope)
+    seen = [tallied(work, float(at), float(v), judges) for work, at, v in zip(done, centre, doubt, strict=True)]
     n = len(done)
     return Evidence(
         items=Items(skill, slope, np.zeros((n, 1)), np.zeros(n)),
@@ -135,16 +136,18 @@ def as_evidence(done: Sequence[Work], skills: Axis, judges: Readings, before: Fl
     )
 
 
-def tallied(work: Work, centre: float, judges: Readings) -> tuple[float, float]:
+def tallied(work: Work, centre: float, variance: float, judges: Readings) -> tuple[float, float]:
     """(value, variance) of the one observation that a person's units amount to, read around what is believed.
 
+    centre, variance: of the queue's weighted skill; their fit to the queue comes on top.
     Each unit is read as who stands behind its outcome reads; what is not known of their severities widens it.
     """
     gold = [(doubt, np.array(counts, dtype=float)) for doubt, counts in work.gold.items()]
     behind = list(work.counts)
     counts = np.array([work.counts[group] for group in behind], dtype=float).reshape(-1, 3)
     severity, labels = panel(behind, judges) if behind else (np.zeros(0), np.zeros((0, 3, 3)))
-    value, noise = observed(counts, work.difficulty, centre, gold, severity=severity, labels=labels)
+    value, noise = observed(counts, work.difficulty, centre, gold, severity=severity, labels=labels,
+                            wide=float(np.sqrt(variance + FIT**2)))  # fmt: skip
     return value, noise + (doubt(work.counts, judges) if counts.any() else REVIEWERS**2)
 
 
@@ -251,11 +254,12 @@ def density(p: Floats) -> Floats:
 
 
 def fits(
-    people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm], centre: Floats, judges: Readings
-) -> tuple[Floats, Floats]:
+    people: Sequence[Applicant], program: Program, queues: Sequence[QueueForm], centre: Floats, variance: Floats,
+    judges: Readings,
+) -> tuple[Floats, Floats]:  # fmt: skip
     """(E, Q) value and noise of what each person's own outcomes in a queue say of them there; noise inf without any.
 
-    centre (E, Q): the mean of each queue's weighted skill as it is believed.
+    centre, variance (E, Q): of each queue's weighted skill as it is believed.
     """
     value, noise = np.zeros((len(people), len(queues))), np.full((len(people), len(queues)), np.inf)
     names = [queue.name for queue in queues]
@@ -264,5 +268,5 @@ def fits(
             subject = work.program == program.id and work.queue in names
             if subject and set(work.skills) == set(skills_of(queues[names.index(work.queue)], "content")):
                 q = names.index(work.queue)
-                value[e, q], noise[e, q] = tallied(work, float(centre[e, q]), judges)
+                value[e, q], noise[e, q] = tallied(work, float(centre[e, q]), float(variance[e, q]), judges)
     return value, noise

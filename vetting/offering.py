@@ -114,8 +114,8 @@ def alone(
     vetoes = [(0, names.index(wish.queue)) for wish in barred if wish.queue in names]
     as_planned = all(queue.name in known_then["lessons"] for queue in queues)
     seen = lessons_of(known_then, names) if as_planned else lessons(db, program, undated)
-    learnt = learnt_of(program, [person], undated, pool, seen, scale)
     variance = people_variance([known], undated, scale)
+    learnt = learnt_of(program, [person], undated, pool, variance, seen, scale)
     return compose(pool, undated, variance, Wishes(vetoes=vetoes), now, learnt=learnt)
 
 

@@ -179,7 +179,9 @@ def anchor(
     if not counts:
         return mean - form.difficulty, variance
     tallies = {who: (n[0], n[1], n[2]) for who, n in counts.items()}
-    value, noise = tallied(Work(seat[1], seat[2], weights, form.difficulty, tallies), mean, scale.reviewers)
+    value, noise = tallied(
+        Work(seat[1], seat[2], weights, form.difficulty, tallies), mean, variance - FIT**2, scale.reviewers
+    )
     precision = 1.0 / variance + 1.0 / noise
     return (mean / variance + value / noise) / precision - form.difficulty, 1.0 / precision
 

@@ -115,7 +115,7 @@ def observation(
     rows = scale.skills.rows(skills)
     mean, cov = known.mean[rows], known.belief.cov[np.ix_(rows, rows)]
     weights = np.array([here[0].skills[skill] for skill in skills])
-    value, noise = tallied(here[0], float(weights @ mean), scale.reviewers)
+    value, noise = tallied(here[0], float(weights @ mean), float(weights @ cov @ weights), scale.reviewers)
     return value, noise, mean, cov, sum(here[0].tally)
 
 

@@ -79,11 +79,12 @@ class Learnt:
 
 
 def learnt_of(
-    program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool, seen: Lessons, scale: Scale
-) -> Learnt:
+    program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm], pool: Pool, variance: Floats,
+    seen: Lessons, scale: Scale,
+) -> Learnt:  # fmt: skip
     """What outcomes say of these people, row e of the pool being person e, beside what they say of the queues."""
     weights, _ = table(queues, pool.skills)
-    own = fits(people, program, queues, pool.means @ weights.T, scale.reviewers)
+    own = fits(people, program, queues, pool.means @ weights.T, variance, scale.reviewers)
     return Learnt(seen, *own, *seen.paces(people))
 
 
@@ -125,7 +126,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
         before(program, pool.axis, queues),
     )  # fmt: skip
     asks_all = scope_of(db, program)
-    learnt = learnt_of(program, people, queues, pool, lessons(db, program, queues), scale)
+    learnt = learnt_of(program, people, queues, pool, variance, lessons(db, program, queues), scale)
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from assignment.pooling import FIT, REWORK_FROM, SLIP, observed, paced, pooled, with_fit
+from assignment.pooling import FIT, REWORK_FROM, SLIP, observed, paced, pooled, slips, with_fit
 
 
 def posterior(counts, difficulty, mean, variance):
@@ -79,3 +79,23 @@ def test_paces_of_queues_and_people_are_the_means_of_the_joint_normal(rng):
     assert found.group == pytest.approx(queues @ of_queue.T @ gain, abs=1e-7)
     none = paced(np.zeros((1, 2)), np.zeros((1, 2)), group[:2], spread=0.5, person=0.2, between=0.25, across=0.35)
     assert (none.person[0], none.person_var[0]) == (0.0, pytest.approx(0.2**2))
+
+
+def test_many_units_of_somebody_known_already_say_as_much_as_a_fine_sum_finds_in_them():
+    """A hundred units, nearly all accepted: read around what was believed, mean and variance are those of the sum."""
+    counts, centre, sd = np.array([1.0, 7, 92]), 0.2, 0.52
+    x = np.linspace(-5, 6, 20_001)
+    passed, kept = ndtr(x + 1.2), ndtr(x + 1.2 - REWORK_FROM)
+    seen = np.array([1 - kept, kept - passed, passed]).T @ slips(np.array(SLIP))
+    logged = np.log(seen) @ counts - (x - centre) ** 2 / (2 * sd**2)
+    weight = np.exp(logged - logged.max()) / np.exp(logged - logged.max()).sum()
+    mean = float(weight @ x)
+    variance = float(weight @ (x - mean) ** 2)
+    found = {}
+    for wide in (sd, 1.0):
+        value, noise = observed(counts, -1.2, centre, wide=wide)
+        found[wide] = 1 / (1 / sd**2 + 1 / noise)
+        if wide == sd:
+            assert (centre / sd**2 + value / noise) * found[sd] == pytest.approx(mean, abs=1e-4)
+    assert found[sd] == pytest.approx(variance, rel=1e-3)
+    assert found[1.0] > 1.2 * variance

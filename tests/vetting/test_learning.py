@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from assignment.pooling import FIT, SLIP, slips
 from assignment.reviewing import agreeing
-from irt.belief import solve
+from irt.belief import Belief, solve
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, program, queue, team
 from vetting import chains, delivery, evidence, gate, learning, offering, programs, progress, scene, work
@@ -124,7 +124,10 @@ def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
     def row(mean):
         known = np.zeros(len(scale.skills.ids))
         known[at] = mean
-        seen = learning.evidence_of(maker.outcomes, scale, known)
+        return told(Belief(known, (1.0 - FIT**2) * np.eye(len(known))))
+
+    def told(before):
+        seen = learning.evidence_of(maker.outcomes, scale, before)
         return seen.value[0], seen.variance[0] - FIT**2 - learning.REVIEWERS**2 / 3
 
     x, mean, variance = np.linspace(-8, 12, 20_001), 2.0, 1.0
@@ -139,9 +142,9 @@ def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
         errors[centre] = abs((mean / variance + value / noise) / (1 / variance + 1 / noise) - exact)
     assert errors[mean] < 0.01  # only the grid's step of 0.04 is between them
     assert errors[0.0] > 10 * errors[mean]
-    vetted = solve(scale.population, evidence.gather(maker.sittings, maker.certificates, scale, NOON)).mean
+    vetted = solve(scale.population, evidence.gather(maker.sittings, maker.certificates, scale, NOON))
     used = evidence.gather(maker.sittings, maker.certificates, scale, NOON, outcomes=maker.outcomes)
-    assert used.value[-1] == pytest.approx(row(vetted[at])[0])
+    assert used.value[-1] == pytest.approx(told(vetted.belief)[0])
 
 
 def test_queues_learn_their_minutes_people_their_pace_and_a_new_queue_takes_after_its_kind(db, people):
