@@ -34,10 +34,11 @@ from api import (
 from api.auth import from_own_pages
 from api.deps import DB, HERE, House, now, page, templates
 from item_bank.load import load
-from vetting import decision, store
 from vetting import scale as scales
+from vetting import store
+from vetting.decisions import decision
 from vetting.settings import Settings
-from vetting.sitting import ClosedError
+from vetting.sittings.sitting import ClosedError
 
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "

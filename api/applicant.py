@@ -19,12 +19,14 @@ from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, by_htmx, on_to, said_of, text_of, trouble
 from api.links import Invited, Mine, Running, not_ours
 from item_bank.schema import UnreadableResponseError
-from vetting import choice, interview, programs, sitting
+from vetting import programs
 from vetting import scale as scales
-from vetting.aim import FEW_MINUTES
-from vetting.grading import OFFLINE
+from vetting.grades.grading import OFFLINE
+from vetting.interviews import interview
 from vetting.messages import RoleForm
 from vetting.records import Ending, Invitation, Question, Sitting
+from vetting.sittings import choice, sitting
+from vetting.sittings.aim import FEW_MINUTES
 
 router = APIRouter()
 

@@ -20,9 +20,12 @@ from api.deps import House, Ours, now, page
 from api.forms import SKIP, by_htmx, number_of, text_of, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
-from vetting import asking, calls, interview, llm, phrasing, proposing, resume, sitting, store
-from vetting.interview import Move
+from vetting import store
+from vetting.interviews import asking, interview, phrasing, proposing
+from vetting.interviews.interview import Move
+from vetting.models import calls, llm
 from vetting.records import Question, Sitting, Turn
+from vetting.sittings import resume, sitting
 
 router = APIRouter()
 

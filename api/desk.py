@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from api.deps import DB, House, Now, Number, Ours, now, page
 from api.forms import Form, number_of, said_of, text_of
 from api.recruiter import Staff, frame
-from vetting import desk
 from vetting import scale as scales
-from vetting.desk import DeskError, Task, Verdict
+from vetting.grades import desk
+from vetting.grades.desk import DeskError, Task, Verdict
 from vetting.records import Answer
 
 router = APIRouter()

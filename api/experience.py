@@ -11,9 +11,11 @@ from starlette.datastructures import UploadFile
 from api.deps import DB, House, Now, Ours, now, page
 from api.forms import Form, text_of
 from api.links import Mine, sitting_of
-from vetting import resume, store, tagging
+from vetting import store
+from vetting.interviews import tagging
 from vetting.messages import ClaimForm, ResumeForm
 from vetting.records import Sitting
+from vetting.sittings import resume
 
 router = APIRouter()
 WORDS = (("none", "not claimed"), ("basic", "the basics"), ("solid", "solid"), ("expert", "expert"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vetting.dossier import NINETY
+from vetting.decisions.dossier import NINETY
 from vetting.records import Json
 from vetting.work_records import Gains
 

@@ -15,8 +15,9 @@ from threading import Event, Thread
 from sqlalchemy import Engine
 
 from item_bank.load import Bank
-from vetting import hearings, store
-from vetting.grading import Panel, panel_of
+from vetting import store
+from vetting.grades import hearings
+from vetting.grades.grading import Panel, panel_of
 from vetting.settings import Settings
 
 EVERY = 3.0  # seconds between two looks at what waits

@@ -18,11 +18,12 @@ from api.auth import sign
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, by_htmx, on_to, page_of, text_of
 from api.recruiter import Staff, frame, shown_name
-from vetting import further, gains, programs, staffing, store
-from vetting.account import LEAST_HOURS
-from vetting.aim import FEW_MINUTES
-from vetting.dossier import NINETY
+from vetting import programs, store
+from vetting.decisions.dossier import NINETY
+from vetting.plans import further, gains, staffing
+from vetting.plans.account import LEAST_HOURS
 from vetting.records import Applicant, Invitation, Json, PlanRecord, Program, Wish
+from vetting.sittings.aim import FEW_MINUTES
 
 router = APIRouter()
 PAGE = 40

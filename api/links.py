@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from api.auth import unsign
 from api.deps import DB, House, Ours, WritingDB
-from vetting import sitting
 from vetting.records import Erasure, Invitation, Sitting
+from vetting.sittings import sitting
 
 
 def not_ours() -> HTTPException:

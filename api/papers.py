@@ -18,8 +18,10 @@ from api.deps import DB, House, Now, Ours, page
 from api.forms import Form, number_of, page_of, text_of
 from api.recruiter import Staff, frame, shown_name
 from api.running import nothing
-from vetting import papers, programs, work
+from vetting import programs
+from vetting.plans import papers
 from vetting.records import Json, Program
+from vetting.units import work
 from vetting.work_records import Credential
 
 router = APIRouter()

@@ -19,11 +19,13 @@ from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame, shown_name
 from api.running import queue_named
-from vetting import gate, gold, programs, recalls, repeats, rounds, work
+from vetting import programs
 from vetting.messages import faults
+from vetting.quality import gate, gold, recalls, repeats, rounds
 from vetting.records import Json, Program
 from vetting.round_records import Round
 from vetting.scope import QueueForm
+from vetting.units import work
 from vetting.work_records import Unit
 
 router = APIRouter()

@@ -18,12 +18,14 @@ from api import views
 from api.auth import is_staff_key, sign
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, page_of, said_of, text_of
-from vetting import calls, decision, dossier, sitting
 from vetting import scale as scales
-from vetting.dossier import CLEARS, Dossier
+from vetting.decisions import decision, dossier
+from vetting.decisions.dossier import CLEARS, Dossier
 from vetting.evidence import WHOLE
 from vetting.messages import DecisionForm, RoleForm
+from vetting.models import calls
 from vetting.records import Answer, Applicant, Invitation, Role, Sitting
+from vetting.sittings import sitting
 
 router = APIRouter()
 PAGE = 25

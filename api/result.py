@@ -17,11 +17,12 @@ from api.deps import DB, House, Now, Ours, page
 from api.forms import Form, said_of, text_of
 from api.links import Mine
 from item_bank.load import Bank
-from vetting import decision, dossier, sitting
 from vetting import scale as scales
+from vetting.decisions import decision, dossier
 from vetting.evidence import belief
 from vetting.messages import RoleForm
 from vetting.records import Appeal, Json, Question, Sitting
+from vetting.sittings import sitting
 from vetting.work_records import Offer
 
 router = APIRouter()

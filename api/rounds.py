@@ -16,9 +16,11 @@ from api.forms import Form, number_of, text_of
 from api.lead import program_or_404
 from api.recruiter import Staff, frame
 from api.worker import Mine
-from vetting import programs, rounds, work
+from vetting import programs
+from vetting.quality import rounds
 from vetting.records import Applicant, Json, Program
 from vetting.round_records import Round
+from vetting.units import work
 
 router = APIRouter()
 LEAD = "the lead"

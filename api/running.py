@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
+from math import isfinite
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request
@@ -18,9 +19,11 @@ from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame, shown_name
 from api.worker import link
-from vetting import delivery, gate, programs, progress, suspicion, work
+from vetting import programs
+from vetting.quality import delivery, gate, progress
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
+from vetting.units import suspicion, work
 from vetting.work_records import Submission, Suspicion, Unit
 
 router = APIRouter()
@@ -123,11 +126,19 @@ def decide(db: Session, program: Program, form: FormData, who: str, now: datetim
     seen = progress.outlook(db, program, queue, work.whole(program, queue.name, db))
     evidence: Json = {"advice": seen["advice"], "agreement": seen["agreement"], "measured": None}
     if text := text_of(form, "measured"):
-        try:
-            evidence["measured"] = float(text)
-        except ValueError as wrong:
-            raise work.FormError("measured", f"{text!r} is no number. Maybe leave the measure empty.") from wrong
+        evidence["measured"] = measured(text)
     gate.decide(db, program, queue, text_of(form, "verdict"), text_of(form, "reason"), who, evidence, now)
+
+
+def measured(text: str) -> float:
+    """A customer's measure: a finite number, since reports hold it as JSON."""
+    try:
+        number = float(text)
+    except ValueError as wrong:
+        raise work.FormError("measured", f"{text!r} is no number. Maybe leave the measure empty.") from wrong
+    if not isfinite(number):
+        raise work.FormError("measured", f"{text!r} is no number that can be measured. Maybe leave the measure empty.")
+    return number
 
 
 def find(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:

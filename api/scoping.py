@@ -22,10 +22,11 @@ from api.forms import Form, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from assignment.projection import SURE
-from vetting import feasibility, programs, shifts
+from vetting import programs
 from vetting.messages import said_of
+from vetting.plans import feasibility, shifts
+from vetting.plans.scene import deadlines
 from vetting.records import AuditEntry, Json, Program
-from vetting.scene import deadlines
 from vetting.scope import LABELS, LADDER, MINUTES, ProgramForm, QueueForm
 
 router = APIRouter()

@@ -16,8 +16,10 @@ from api.forms import Form, number_of, readable, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from api.running import nothing, queue_named
-from vetting import programs, uploads, work
+from vetting import programs
+from vetting.offers import uploads
 from vetting.records import Json, Program
+from vetting.units import work
 from vetting.work_records import Upload
 
 router = APIRouter()

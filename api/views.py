@@ -11,9 +11,10 @@ from irt.population import Population
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
-from vetting import calls, evidence
-from vetting.calls import Bill
-from vetting.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
+from vetting import evidence
+from vetting.decisions.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
+from vetting.models import calls
+from vetting.models.calls import Bill
 from vetting.panel import SHARP
 from vetting.records import Answer, Applicant, Decision, Grade, Json, Question, Turn
 from vetting.scale import Scale

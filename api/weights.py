@@ -15,10 +15,11 @@ from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
-from vetting import programs, reweighting
+from vetting import programs
 from vetting import scale as scales
+from vetting.quality import reweighting
+from vetting.quality.reweighting import Learnt
 from vetting.records import Program
-from vetting.reweighting import Learnt
 
 router = APIRouter()
 

@@ -18,10 +18,13 @@ from api.auth import sign, unsign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, number_of, said_of, text_of
 from api.links import not_ours
-from vetting import looks, offering, programs, progress, recalls, rounds, suspicion, work
+from vetting import programs
+from vetting.offers import offering
+from vetting.quality import looks, progress, recalls, rounds
 from vetting.records import Applicant, Erasure
 from vetting.round_records import Round
 from vetting.scope import QueueForm
+from vetting.units import suspicion, work
 from vetting.work_records import Look, Offer, Resolution, Review, Submission, Suspicion, Unit
 
 router = APIRouter()

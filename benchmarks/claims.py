@@ -23,9 +23,9 @@ from irt.timing import Pace, expected_minutes
 from item_bank.load import load
 from vetting import scale as scales
 from vetting.records import Claim
-from vetting.rehearsal import possible_items
-from vetting.resume import LEVELS, aimed
+from vetting.rehearsals.rehearsal import possible_items
 from vetting.scale import Scale
+from vetting.sittings.resume import LEVELS, aimed
 
 SKILLS = ("math.algebra", "math.proof", "science.physics", "stats.inference", "computing.python")
 TARGET, MOST = 0.65, 60  # standard error wanted of each skill; items at most

@@ -24,11 +24,12 @@ from irt.simulation import respond
 from irt.timing import Pace, expected_minutes
 from item_bank.load import Bank, load
 from item_bank.probe import Probe
-from vetting import evidence, probing
+from vetting import evidence
 from vetting import scale as scales
 from vetting.panel import EXPECTED
-from vetting.rehearsal import possible_items
+from vetting.rehearsals.rehearsal import possible_items
 from vetting.scale import Scale
+from vetting.sittings import probing
 
 SKILLS = ("math.proof", "science.physics", "stats.inference", "computing.python", "computing.algorithms")
 SHARE = 1 / 3  # of the minutes that the mix gives to interviews

@@ -21,9 +21,13 @@ import numpy as np
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Session
 
-from vetting import demo, offering, programs, staffing, store, work
+from vetting import programs, store
+from vetting.offers import offering
+from vetting.plans import staffing
 from vetting.records import Applicant, Program, Queue, Record
+from vetting.rehearsals import demo
 from vetting.scope import ProgramForm
+from vetting.units import work
 from vetting.work_records import Dispute, Offer, Outcome, QueueDecision, Reply, Review, Submission, Unit
 
 OTHERS = 500

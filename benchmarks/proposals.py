@@ -2,7 +2,8 @@
 
 People answer as the start values say and talk in the bank's own examples. After everything that is said it is looked
 at whether the best that a model could propose would be worth more a minute than all else that could come
-(`vetting.proposing.due`). `--probes` keeps so few probes that a role can use: a house that begins its own bank.
+(`vetting.interviews.proposing.due`). `--probes` keeps so few probes that a role can use: a house that begins its own
+bank.
 
     python -m benchmarks.proposals [--people 20] [--probes 2] [--seed 1] [--json]
 """
@@ -20,12 +21,15 @@ from sqlalchemy.orm import Session
 from irt.simulation import respond
 from item_bank.load import Bank, load
 from item_bank.schema import Item, Response
-from vetting import interview, mock_interview, proposing, sitting, store
 from vetting import scale as scales
-from vetting.interview import Move
+from vetting import store
+from vetting.interviews import interview, proposing
+from vetting.interviews.interview import Move
 from vetting.messages import RoleForm
 from vetting.records import Question, Role, Sitting
+from vetting.rehearsals import mock_interview
 from vetting.scale import Scale
+from vetting.sittings import sitting
 
 ROLES = (
     ("computing.python", "computing.algorithms"), ("math.proof", "stats.inference"),

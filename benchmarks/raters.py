@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vetting.rating_baselines import HeldOut, compare
-from vetting.rating_table import read
+from vetting.agreement.rating_baselines import HeldOut, compare
+from vetting.agreement.rating_table import read
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("ASSAY_DATA", ROOT.parent / "shared" / "data"))

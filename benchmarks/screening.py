@@ -11,7 +11,7 @@ import re
 import time
 from pathlib import Path
 
-from vetting.screening import screen
+from vetting.models.screening import screen
 
 ENDINGS = {".md", ".rst", ".txt"}
 WORDS = (25, 250)  # of a paragraph that could be an answer

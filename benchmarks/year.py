@@ -2,11 +2,11 @@
 
 Sprints of one to three queues come at random, with random skills, bars, sizes and due dates. The pool changes: experts
 leave, candidates come, sit a test on half of the skills and are decided on; hours promised to one sprint are gone for
-the next. When a sprint comes, the product's own feasibility function (vetting.feasibility.one_future over futures
+the next. When a sprint comes, the product's own feasibility function (vetting.plans.feasibility.one_future over futures
 drawn) says whether it can be done. Then it happens: experts near a bar are vetted and candidates come through with the
 chances that feasibility states, vetting finds their true skills with its error, and at 0, 24 and 48 hours the
-product's plan (vetting.scene.compose, assignment.solve) is made for what is left to do. Staffed: a plan covers every
-unit by its due date. Whoever is ready works from the first plan on.
+product's plan (vetting.plans.scene.compose, assignment.solve) is made for what is left to do. Staffed: a plan covers
+every unit by its due date. Whoever is ready works from the first plan on.
 
 "said feasible": every queue is fully staffed in at least nine futures of ten. "in reach": a plan would cover every
 unit if all that these 48 hours of vetting find were known in the first of them; what vetting and pool allow. "possible
@@ -33,9 +33,9 @@ from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.solve import solve
 from benchmarks.beliefs import table as told
 from irt.population import bifactor
-from vetting.feasibility import CHANCE, DRAWS, ROLE_SHARP, SHARP, SURE, Bench, one_future
+from vetting.plans.feasibility import CHANCE, DRAWS, ROLE_SHARP, SHARP, SURE, Bench, one_future
+from vetting.plans.scene import Pool, Scene, Wishes, compose, table
 from vetting.scale import Axis
-from vetting.scene import Pool, Scene, Wishes, compose, table
 from vetting.scope import ProgramForm, QueueForm
 
 FIELDS, SKILLS_A_FIELD = 2, 6

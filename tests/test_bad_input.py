@@ -16,7 +16,7 @@ from irt.model import Items
 from irt.mstep import ItemPrior
 from irt.scoring import score
 from irt.start import Anchors
-from vetting import calibrate as calibration
+from vetting.calibration import calibrate as calibration
 from vetting.tables import Item, Responses
 
 PEOPLE, COUNT = 80, 8

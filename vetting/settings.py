@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from vetting.llm import Access
+from vetting.models.llm import Access
 
 
 def listed(said: object) -> object:

@@ -12,7 +12,7 @@ from rich.table import Table
 from api.commands.console import Json, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
-    from vetting.labels import AgreementFile, Coefficient
+    from vetting.agreement.labels import AgreementFile, Coefficient
 
 SHOWN = 10  # raters and units that are printed; the file has all
 
@@ -43,8 +43,8 @@ def agreement(
     as_json: Json = False,
 ) -> None:
     """Agreement with intervals, by label, category and time; exit code 1 where the gate of the pilot stays shut."""
-    from vetting import label_table
-    from vetting.labels import Bar, measure
+    from vetting.agreement import label_table
+    from vetting.agreement.labels import Bar, measure
 
     table = label_table.read(labels, tuple(name.strip() for name in order.split(",") if name.strip()))
     known = label_table.read_gold(gold, table) if gold else None

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from irt.mstep import ItemPrior, Priors
-    from vetting.calibrate import ScaleFile, Way
-    from vetting.posterior import Posterior
+    from vetting.calibration.calibrate import ScaleFile, Way
+    from vetting.calibration.posterior import Posterior
     from vetting.tables import Item
     from vetting.tables import Responses as Said
 
@@ -72,7 +72,8 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Calibrate: item parameters, correlations of the skills and standard errors, by marginal maximum likelihood."""
-    from vetting import calibrate, crews, tables
+    from vetting import tables
+    from vetting.calibration import calibrate, crews
 
     if bayes and held_out:
         raise ValueError("--bayes and --held-out: one or the other. Maybe judge the fit without --bayes first.")
@@ -81,15 +82,16 @@ def fit(
     with crews.crew(workers, dask) as crew:
         way = calibrate.Way(expected(prior, prior_file, known), crew, independent, names(reference))
         found = chains(known, said, way, draws, seed, scale) if bayes else passes(known, said, way, held_out, seed)
-    write(scale, found.model_dump_json(indent=1))
-    told(found, said, scale, as_json=as_json)
+    keep(found, said, scale, as_json=as_json)
 
 
 def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def told(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
+def keep(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
+    """Write the scale, and tell what was found."""
+    write(scale, found.model_dump_json(indent=1))
     if as_json:
         print_json(found.model_dump())
     else:
@@ -102,7 +104,7 @@ def told(found: ScaleFile, said: Said, scale: Path, *, as_json: bool) -> None:
 
 
 def expected(prior: bool, file: Path | None, known: Known) -> ItemPrior | Priors | None:  # noqa: FBT001
-    from vetting import calibrate, item_priors
+    from vetting.calibration import calibrate, item_priors
 
     if file is not None:
         return item_priors.read(file, list(known))
@@ -110,7 +112,7 @@ def expected(prior: bool, file: Path | None, known: Known) -> ItemPrior | Priors
 
 
 def passes(known: Known, said: Said, way: Way, held_out: float, seed: int) -> ScaleFile:
-    from vetting import calibrate
+    from vetting.calibration import calibrate
 
     with progress("calibrating") as step:
         return calibrate.fit(
@@ -121,7 +123,7 @@ def passes(known: Known, said: Said, way: Way, held_out: float, seed: int) -> Sc
 
 def chains(known: Known, said: Said, way: Way, draws: int, seed: int, scale: Path) -> ScaleFile:
     """The scale from chains that may be believed; their draws are kept beside it."""
-    from vetting import calibrate, posterior
+    from vetting.calibration import calibrate, posterior
 
     with progress("drawing", posterior.CHAINS * (posterior.TUNE + draws)) as step:
         found, sample = calibrate.chains(
@@ -196,7 +198,8 @@ def score(
     """Score everybody: mean and standard deviation of each skill, with the scale's correlations used."""
     from io import StringIO
 
-    from vetting import calibrate, tables
+    from vetting import tables
+    from vetting.calibration import calibrate
 
     ruler = calibrate.read_scale(scale)
     said = tables.read_responses(responses, ruler.items, ignore.split(","), rated=bool(ruler.raters))
@@ -228,9 +231,9 @@ def nightly(
     """Calibrate the bank on all answers so far: judged on answers kept back, published or refused with reasons."""
     from datetime import UTC, datetime
 
-    from vetting import nightly as night
     from vetting import scale as scales
     from vetting import store
+    from vetting.calibration import nightly as night
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:

@@ -14,9 +14,9 @@ import typer
 from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
-    from vetting.grading import Panel
-    from vetting.hearings import Again
-    from vetting.transcripts import Outcome
+    from vetting.grades.grading import Panel
+    from vetting.grades.hearings import Again
+    from vetting.grades.transcripts import Outcome
 
 COLUMNS = ("answer", "criterion", "rater", "level", "confidence", "quote")
 FEW = 10  # referrals that are printed; the file has all
@@ -47,7 +47,7 @@ def grade(
     if transcripts is None:
         grade_waiting(chosen(raters, budget), database, as_json=as_json)
         return
-    from vetting import transcripts as files
+    from vetting.grades import transcripts as files
     from vetting.settings import Settings
 
     settings = Settings()
@@ -75,7 +75,8 @@ def grade_waiting(by: Panel, database: str, *, as_json: bool) -> None:
     """Grade the interviews of a database; each is on record before the next begins."""
     from datetime import UTC, datetime
 
-    from vetting import hearings, store
+    from vetting import store
+    from vetting.grades import hearings
 
     engine, bank = opened(database, existing=True)
     with store.reading(engine) as db:
@@ -94,8 +95,8 @@ def grade_waiting(by: Panel, database: str, *, as_json: bool) -> None:
 
 def chosen(raters: str, budget: float | None) -> Panel:
     """The panel that the options and the settings name."""
-    from vetting import llm
-    from vetting.grading import OFFLINE, panel, panel_of
+    from vetting.grades.grading import OFFLINE, panel, panel_of
+    from vetting.models import llm
     from vetting.settings import Settings
 
     settings = Settings()
@@ -185,10 +186,11 @@ def regrade(
 
 def read_again(log: Path | None, version: str, database: str) -> list[Again]:
     if log is not None:
-        from vetting import transcripts
+        from vetting.grades import transcripts
 
         return transcripts.regrade(log, version)
-    from vetting import hearings, store
+    from vetting import store
+    from vetting.grades import hearings
 
     engine = store.connect(database)
     store.migrate(engine)

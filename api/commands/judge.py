@@ -11,7 +11,7 @@ from api.commands.calibrate import Ignore, Responses
 from api.commands.console import Json, out, print_json, progress, write
 
 if TYPE_CHECKING:
-    from vetting.judgement import Judgement
+    from vetting.calibration.judgement import Judgement
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,9 +34,10 @@ def judge(
 
     Exit code 0: publish, perhaps with notes; 1: do not.
     """
-    from vetting import groupings, tables
-    from vetting import judge as judges
-    from vetting.calibrate import read_scale
+    from vetting import tables
+    from vetting.calibration import groupings
+    from vetting.calibration import judge as judges
+    from vetting.calibration.calibrate import read_scale
 
     ruler = read_scale(scale)
     said = tables.read_responses(responses, ruler.items, [*ignore.split(","), time_column], rated=bool(ruler.raters))
@@ -47,7 +48,7 @@ def judge(
             ruler, said, groupings=parted, time=when, seed=seed, names=(scale.name, responses.name), step=step
         )
     if report:
-        from vetting.report import page
+        from vetting.calibration.report import page
 
         write(report, page(found))
     if as_json:

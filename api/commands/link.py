@@ -33,8 +33,8 @@ def link(
     as_json: Json = False,
 ) -> None:
     """Put a scale fitted apart onto a published one, so that both speak of the same skill levels."""
-    from vetting.calibrate import read_scale
-    from vetting.linked import linked
+    from vetting.calibration.calibrate import read_scale
+    from vetting.calibration.linked import linked
 
     moved, how, common = linked(read_scale(scale), read_scale(to), by.value)
     write(target, moved.model_dump_json(indent=1))

@@ -11,7 +11,7 @@ from rich.table import Table
 from api.commands.console import DATABASE, Database, Json, opened, out, print_json
 
 if TYPE_CHECKING:
-    from vetting.rater_readings import RaterReport
+    from vetting.grades.rater_readings import RaterReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +25,8 @@ def panel(
     as_json: Json = False,
 ) -> None:
     """Models that grade interviews: severity, discrimination, people's mean beside theirs, what still lacks."""
-    from vetting import rater_readings, scale, store
+    from vetting import scale, store
+    from vetting.grades import rater_readings
 
     engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)

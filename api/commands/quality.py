@@ -33,8 +33,8 @@ def gold(
     as_json: Json = False,
 ) -> None:
     """Mark gold units from a file; without one, say how often they were judged rightly, and by whom."""
-    from vetting import gold as golds
     from vetting import store
+    from vetting.quality import gold as golds
 
     engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)

@@ -11,7 +11,7 @@ from rich.table import Table
 from api.commands.console import Json, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
-    from vetting.ratings import RatersFile
+    from vetting.agreement.ratings import RatersFile
 
 SHOWN = 10  # answers to grade again that are printed; the file has all
 
@@ -31,8 +31,8 @@ def raters(
     as_json: Json = False,
 ) -> None:
     """Severity, discrimination and agreement of raters, corrected qualities, and which answers to grade again."""
-    from vetting import rating_table
-    from vetting.ratings import measure
+    from vetting.agreement import rating_table
+    from vetting.agreement.ratings import measure
 
     anchors = tuple(name.strip() for name in reference.split(",") if name.strip())
     table = rating_table.read(ratings, reference=anchors, split=split)

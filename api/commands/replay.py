@@ -12,7 +12,7 @@ from api.commands.calibrate import Ignore, Responses
 from api.commands.console import Json, notes, out, print_json, progress
 
 if TYPE_CHECKING:
-    from vetting.replay import Course, Known, Replay
+    from vetting.calibration.replay import Course, Known, Replay
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,9 +37,9 @@ def replay(
 ) -> None:
     """Replay real answers and seconds in the engine's order and others: minutes to the full-length score."""
     from irt.replay import POLICIES
-    from vetting import replay as replays
     from vetting import tables
-    from vetting.calibrate import read_scale
+    from vetting.calibration import replay as replays
+    from vetting.calibration.calibrate import read_scale
 
     if (scale is None) == (items is None):
         raise tables.TableFaultError("replay: give either --scale SCALE.json or --items ITEMS.csv.")

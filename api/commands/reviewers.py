@@ -13,7 +13,7 @@ from rich.table import Table
 from api.commands.console import DATABASE, Database, Json, opened, out, print_json
 
 if TYPE_CHECKING:
-    from vetting.reviewing import Judge
+    from vetting.quality.reviewing import Judge
 
 
 def add_to(app: typer.Typer, programs: typer.Typer) -> None:
@@ -28,7 +28,8 @@ def reviewers(
     as_json: Json = False,
 ) -> None:
     """Judges of work: severity in sds of skill, how often they are a step off, from how many verdicts."""
-    from vetting import reviewing, scale, store
+    from vetting import scale, store
+    from vetting.quality import reviewing
 
     engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)
@@ -65,7 +66,8 @@ def customer(
 ) -> None:
     """Keep what the customer found of delivered units: the last word on them, and on who made and judged them."""
     from api.commands.staffing import program_named
-    from vetting import customers, store
+    from vetting import store
+    from vetting.quality import customers
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:

@@ -11,7 +11,7 @@ from rich.table import Table
 from api.commands.console import DATABASE, Database, Json, notes, out, print_json, progress
 
 if TYPE_CHECKING:
-    from vetting.demo import Walk
+    from vetting.rehearsals.demo import Walk
 
 DEMO_FILE = Path("assay-demo.db")
 DEMO_DATABASE = f"sqlite:///{DEMO_FILE}"
@@ -29,7 +29,7 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The main job, end to end, on an embedded database: simulated people answer the real bank, experts are planned."""
-    from vetting import demo as walk
+    from vetting.rehearsals import demo as walk
 
     if DEMO_FILE.exists():
         notes.print(f"replacing {DEMO_FILE} of an earlier demo")

@@ -39,8 +39,9 @@ def add_program(
     as_json: Json = False,
 ) -> None:
     """Add a program and say whether it can be done; for one that exists, its queues get the new wording."""
-    from vetting import programs, scene, store
+    from vetting import programs, store
     from vetting.messages import read_form
+    from vetting.plans import scene
     from vetting.scope import ProgramForm
 
     engine, bank = opened(database)
@@ -73,7 +74,8 @@ def feasible(
 def tell_feasible(db: Session, program: Program, now: datetime, *, as_json: bool) -> None:
     import numpy as np
 
-    from vetting import feasibility, programs
+    from vetting import programs
+    from vetting.plans import feasibility
 
     form = programs.scope_of(db, program)
     if form is None:
@@ -105,7 +107,8 @@ def weights(
     as_json: Json = False,
 ) -> None:
     """What the work of each queue leans on: stated weights, and those that outcomes speak for."""
-    from vetting import programs, reweighting, scale, store
+    from vetting import programs, scale, store
+    from vetting.quality import reweighting
 
     engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)
@@ -142,7 +145,8 @@ def set_hours(
 ) -> None:
     """Say how many hours an expert has from now on."""
     from api.commands.vetting import applicant_named
-    from vetting import decision, store
+    from vetting import store
+    from vetting.decisions import decision
     from vetting.messages import AvailabilityForm
 
     engine, _ = opened(database, existing=True)
@@ -199,8 +203,9 @@ def plan(
 def from_records(
     program: str, wishes: dict[str, float | int], database: str, *, allow_empty: bool, gains: bool, as_json: bool
 ) -> None:
-    from vetting import gains as more
-    from vetting import programs, staffing, store
+    from vetting import programs, store
+    from vetting.plans import gains as more
+    from vetting.plans import staffing
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
@@ -227,8 +232,8 @@ def from_files(
 ) -> None:  # fmt: skip
     if experts is None or queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
-    from vetting import plan_files
     from vetting.messages import read_form
+    from vetting.plans import plan_files
     from vetting.scope import ProgramForm
 
     form = read_form(queues, ProgramForm).wishing(wishes)
@@ -251,8 +256,8 @@ def from_parts(
 ) -> None:
     if queues is None or target is None:
         raise ValueError("A plan from files needs --experts, --queues and --out.")
-    from vetting import plan_parts
     from vetting.messages import read_form
+    from vetting.plans import plan_parts
     from vetting.scope import ProgramForm
 
     form = read_form(queues, ProgramForm)

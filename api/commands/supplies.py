@@ -42,7 +42,8 @@ def units(
 ) -> None:
     """Add the units of a file to a queue, all or none; without a file, list what was added."""
     from api.commands.staffing import program_named
-    from vetting import store, uploads
+    from vetting import store
+    from vetting.offers import uploads
     from vetting.work_records import Upload
 
     engine, _ = opened(database, existing=True)
@@ -108,7 +109,8 @@ def claim(
 ) -> None:  # fmt: skip
     """Record what an expert says they hold. It opens nothing until somebody verifies it."""
     from api.commands.vetting import applicant_named
-    from vetting import papers, store
+    from vetting import store
+    from vetting.plans import papers
 
     engine, _ = opened(database, existing=True)
     form, now = papers.ClaimForm(name=name, issuer=issuer), datetime.now(UTC)
@@ -130,7 +132,8 @@ def look(
 ) -> None:
     """Say what a person found who looked at a credential; every look is kept, and the latest holds."""
     from api.commands.vetting import applicant_named
-    from vetting import papers, store
+    from vetting import store
+    from vetting.plans import papers
 
     engine, _ = opened(database, existing=True)
     body = {"verdict": verdict, "because": because, "until": until.date() if until else None}
@@ -155,7 +158,7 @@ def list_all(person: Person, database: Database = DATABASE, as_json: Json = Fals
 def credential_of(db: Session, person: Applicant, name: str) -> Credential:
     from sqlalchemy import select
 
-    from vetting import papers
+    from vetting.plans import papers
     from vetting.work_records import Credential
 
     mine = db.scalars(select(Credential).where(Credential.applicant_id == person.id).order_by(Credential.id)).all()
@@ -167,7 +170,7 @@ def credential_of(db: Session, person: Applicant, name: str) -> Credential:
 
 
 def show(db: Session, person: Applicant, now: datetime, *, as_json: bool) -> None:
-    from vetting import papers
+    from vetting.plans import papers
 
     told = papers.told(db, person, now)
     if as_json:

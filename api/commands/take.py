@@ -56,7 +56,8 @@ def take(
 
 def step(engine: Any, number: int, *, away: bool) -> None:  # noqa: ANN401 -- an SQLAlchemy engine
     """Step away, so that the clock stops, or come back."""
-    from vetting import sitting, store
+    from vetting import store
+    from vetting.sittings import sitting
 
     with store.writing(engine) as db:
         sitting.pause(db, seat_of(db, number), away=away, now=datetime.now(UTC))
@@ -66,9 +67,10 @@ def begun(db: Session, role: str, name: str) -> int | None:
     import numpy as np
     from sqlalchemy import select
 
-    from vetting import programs, sitting
+    from vetting import programs
     from vetting.messages import RoleForm
     from vetting.records import Role
+    from vetting.sittings import sitting
 
     names = sorted(set(db.scalars(select(Role.name))))
     if not role and not names:
@@ -100,8 +102,9 @@ def begun(db: Session, role: str, name: str) -> int | None:
 
 
 def ask_next(engine: Any, bank: Bank, number: int) -> Question | None:  # noqa: ANN401 -- an SQLAlchemy engine
-    from vetting import sitting, store
+    from vetting import store
     from vetting.records import Question
+    from vetting.sittings import sitting
 
     with store.writing(engine) as db:
         step = sitting.next_step(db, seat_of(db, number), bank, datetime.now(UTC))
@@ -123,8 +126,9 @@ def seat_of(db: Session, number: int) -> Sitting:
 def answer_one(engine: Any, bank: Bank, number: int, asked: Question) -> None:  # noqa: ANN401
     """Put one question, read an answer that can be scored, keep it."""
     from item_bank.schema import UnreadableResponseError
-    from vetting import sitting, store
+    from vetting import store
     from vetting.records import Question
+    from vetting.sittings import sitting
 
     item = bank.items[asked.item_id]
     show(item, asked.number)
@@ -209,8 +213,8 @@ def verdict(number: int, claim: str) -> str:
 
 
 def finish(db: Session, bank: Bank, number: int) -> None:
-    from vetting import dossier as dossiers
     from vetting import scale as scales
+    from vetting.decisions import dossier as dossiers
     from vetting.messages import RoleForm
 
     seat = seat_of(db, number)

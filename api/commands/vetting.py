@@ -15,7 +15,7 @@ from api.commands.console import DATABASE, Database, Json, opened, out, print_js
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from vetting.dossier import Dossier
+    from vetting.decisions.dossier import Dossier
     from vetting.records import Applicant, Role
 
 roles = typer.Typer(help="Roles: which skills count, how much, and where the bars lie.", no_args_is_help=True)
@@ -43,9 +43,9 @@ def add_role(
 ) -> None:
     """Add a role, or a new wording of it; sittings that began keep the old one."""
     from vetting import programs, store
-    from vetting.content import check_content
     from vetting.messages import RoleForm, read_form
     from vetting.records import Role
+    from vetting.sittings.content import check_content
 
     engine, bank = opened(database)
     form = read_form(file, RoleForm)
@@ -100,8 +100,9 @@ def invite(
 ) -> None:
     """Make an invitation link."""
     from api.auth import sign
-    from vetting import sitting, store
+    from vetting import store
     from vetting.settings import Settings
+    from vetting.sittings import sitting
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
@@ -112,7 +113,8 @@ def invite(
 
 def forget(database: Database = DATABASE) -> None:
     """Remove the names whose time is over, as applicants were promised; the server does it when it starts."""
-    from vetting import decision, store
+    from vetting import store
+    from vetting.decisions import decision
 
     engine, _ = opened(database, existing=True)
     with store.writing(engine) as db:
@@ -130,9 +132,9 @@ def dossier(
     as_json: Json = False,
 ) -> None:
     """What we know of a person, how surely, and why."""
-    from vetting import dossier as dossiers
     from vetting import scale as scales
     from vetting import store
+    from vetting.decisions import dossier as dossiers
     from vetting.messages import RoleForm
 
     engine, bank = opened(database, existing=True)

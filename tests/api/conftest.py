@@ -8,7 +8,8 @@ import pytest
 
 from tests.api.front import running
 from tests.vetting.story import expert
-from vetting import programs, staffing, store
+from vetting import programs, store
+from vetting.plans import staffing
 from vetting.scope import ProgramForm
 
 MATHS = ["math.algebra", "math.proof"]

@@ -20,9 +20,10 @@ from api.auth import sign, staff_key
 from api.deps import House
 from tests.item_bank.responses import right
 from tests.vetting.story import role, role_form
-from vetting import sitting, store
+from vetting import store
 from vetting.records import Invitation
 from vetting.settings import Settings
+from vetting.sittings import sitting
 
 SECRET = "a secret of the tests"  # noqa: S105 -- of nobody
 

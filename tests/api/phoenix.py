@@ -60,8 +60,9 @@ class Phoenix:
 def warm(create_app, settings):
     """One question of one sitting on a database that is thrown away, so that nothing is compiled in a short life."""
     from tests.vetting.story import begin, role_form
-    from vetting import choice, store
     from vetting import scale as scales
+    from vetting import store
+    from vetting.sittings import choice
 
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(settings(database=f"sqlite:///{folder}/warm.db", secret=SECRET, _env_file=None))
@@ -76,7 +77,7 @@ def main() -> None:
     import uvicorn
 
     import api.app
-    from vetting.llm import library
+    from vetting.models.llm import library
     from vetting.settings import Settings
 
     api.app.load = cache(api.app.load)  # the same content for every life, read once

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from tests.api.front import fields, hidden, running, text
 from tests.conftest import NOON
 from tests.vetting.story import role_form
-from vetting import calls, sitting, store
-from vetting.llm import Attempt
-from vetting.prompts import Prompt
+from vetting import store
+from vetting.models import calls
+from vetting.models.llm import Attempt
+from vetting.models.prompts import Prompt
 from vetting.records import Answer, Claim, Grade, Question, Turn
+from vetting.sittings import sitting
 
 SKILLS = ("computing.python", "computing.algorithms")
 TALK = role_form(*SKILLS, minutes=30, interview_minutes=29.9)

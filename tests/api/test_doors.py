@@ -14,7 +14,7 @@ from tests.api.conftest import QUEUES
 from tests.api.front import Seen, fields, hidden, running, text
 from tests.item_bank.responses import other, right
 from tests.vetting.story import role_form
-from vetting import programs, sitting, store
+from vetting import programs, store
 from vetting.records import (
     Answer,
     Appeal,
@@ -29,6 +29,7 @@ from vetting.records import (
     Wish,
 )  # fmt: skip
 from vetting.scope import ProgramForm
+from vetting.sittings import sitting
 
 
 def count(front, kind):

@@ -24,9 +24,12 @@ from tests.api.phoenix import Phoenix
 from tests.api.test_proposing import is_proposal, proposes, small_bank
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
-from vetting import asking, calls, choice, interview, proposing, store
 from vetting import scale as scales
+from vetting import store
+from vetting.interviews import asking, interview, proposing
+from vetting.models import calls
 from vetting.records import ModelCall, Question, Sitting, Turn
+from vetting.sittings import choice
 
 KILLS = int(os.environ.get("ASSAY_KILLS", "6"))
 LONGEST = 0.6  # seconds between pressing Send and the kill: a turn with its streamed wording takes about as long

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from tests.api.front import running, text
 from tests.vetting.story import expert
-from vetting import further, programs, staffing, store
+from vetting import programs, store
+from vetting.plans import further, staffing
 from vetting.records import AuditEntry, Invitation, Program, Sitting
 from vetting.scope import ProgramForm
 

@@ -13,7 +13,7 @@ from tests.api.front import fields, hidden, running
 from tests.api.test_conversation import TALK, come_to_the_interview, send
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.story import role_form
-from vetting.interview import NOTHING
+from vetting.interviews.interview import NOTHING
 from vetting.records import ModelCall, Question, Turn
 
 GOOD = "Thank you for that. Could you tell me more about how you would go on from there?"

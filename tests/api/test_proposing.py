@@ -16,8 +16,9 @@ from tests.api.front import hidden, running, text
 from tests.api.test_conversation import send
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.story import role_form
-from vetting import interview, proposing, store
+from vetting import store
 from vetting.interview_records import Proposal
+from vetting.interviews import interview, proposing
 from vetting.records import Answer, ModelCall, Question, Sitting, Turn
 
 KEY = "debugging-cached-list"

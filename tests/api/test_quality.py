@@ -13,9 +13,12 @@ from api.auth import sign
 from tests.api.front import SECRET, Seen, running, text
 from tests.api.test_running import count, fill, take
 from tests.vetting.story import expert
-from vetting import offering, programs, staffing, store, work
+from vetting import programs, store
+from vetting.offers import offering
+from vetting.plans import staffing
 from vetting.records import Applicant, Program
 from vetting.scope import ProgramForm
+from vetting.units import work
 from vetting.work_records import Gold, Look, Offer, QueueDecision, Release, Reply, Submission, Unit
 
 MATHS = ["math.algebra", "math.proof"]

@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from api.auth import sign
 from tests.api.front import SECRET, Seen, hidden, running, text
 from tests.vetting.story import expert
-from vetting import programs, staffing, store
+from vetting import programs, store
+from vetting.plans import staffing
 from vetting.records import Applicant, Program
 from vetting.scope import ProgramForm
 from vetting.work_records import Offer, Outcome, QueueDecision, Reply, Submission, Suspicion
@@ -191,13 +192,14 @@ def test_every_link_of_the_running_pages_leads_somewhere(front, staff):
     assert re.search(r'href="/w/[^"]+"', staff.get("/lead/1/run").text)
 
 
-def test_a_refused_decision_comes_back_as_typed_beside_its_fault(front, staff):
+@pytest.mark.parametrize("typed", ["fast", "nan", "1e999"])
+def test_a_refused_decision_comes_back_as_typed_beside_its_fault(front, staff, typed):
     with store.reading(front.house.engine) as db:
         queue = programs.queues_of(db.scalars(select(Program)).first())[0].name
-    said = {"act": "decide", "queue": queue, "verdict": "change", "reason": "Too slow.", "measured": "fast"}
+    said = {"act": "decide", "queue": queue, "verdict": "change", "reason": "Too slow.", "measured": typed}
     page = staff.post("/lead/1/run", data=said)
     assert page.status_code == 422
     assert 'href="#measured-1"' in page.text
-    assert 'value="fast" aria-invalid="true"' in page.text
+    assert f'value="{typed}" aria-invalid="true"' in page.text
     assert '<option value="change" selected>' in page.text
     assert 'value="Too slow."' in page.text

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 
 from tests.api.front import text
-from vetting import programs, reweighting, store
+from vetting import programs, store
+from vetting.quality import reweighting
 from vetting.records import Program, Queue
 from vetting.scope import ProgramForm
 

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from api.cli import app
 from tests.api.front import Seen, hidden, running, text
 from tests.vetting.story import expert
-from vetting import programs, staffing, store
+from vetting import programs, store
+from vetting.plans import staffing
 from vetting.scope import ProgramForm
 from vetting.work_records import Credential, CredentialLook, Unit, Upload, UploadUndo
 

@@ -17,8 +17,9 @@ from tests.conftest import free_port, serve
 from tests.item_bank.responses import right, wrong
 from tests.vetting.story import begin, role_form
 from vetting import scale as scales
-from vetting import sitting, store
+from vetting import store
 from vetting.records import Answer, Grade, Question, Sitting
+from vetting.sittings import sitting
 
 KILLS = 12
 QUESTIONS = 26

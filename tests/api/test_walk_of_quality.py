@@ -15,7 +15,9 @@ from tests.api.front import Front, running
 from tests.api.test_walk import page, shoot
 from tests.api.test_walk_of_work import fits, press
 from tests.vetting.story import expert
-from vetting import offering, programs, staffing, store
+from vetting import programs, store
+from vetting.offers import offering
+from vetting.plans import staffing
 from vetting.scope import ProgramForm
 from vetting.work_records import Look, Offer, QueueDecision
 

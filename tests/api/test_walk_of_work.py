@@ -15,8 +15,9 @@ from sqlalchemy import select
 from tests.api.front import Front, running
 from tests.api.test_walk import PHONE, WIDE, follow, page, shoot
 from tests.vetting.story import expert
-from vetting import programs, shift, store
+from vetting import programs, store
 from vetting.records import Applicant, Program
+from vetting.rehearsals import shift
 from vetting.work_records import Checkpoint
 
 __all__ = ["page"]  # the fixture that fails on any console error

@@ -7,8 +7,12 @@ from itertools import count
 
 from tests.conftest import NOON
 from tests.vetting.story import expert
-from vetting import looks, offering, programs, recalls, staffing, work
+from vetting import programs
+from vetting.offers import offering
+from vetting.plans import staffing
+from vetting.quality import looks, recalls
 from vetting.scope import ProgramForm
+from vetting.units import work
 
 MATHS = ("math.algebra", "math.proof", "math.combinatorics", "math.analysis", "math.number_theory")
 requests = count(1)

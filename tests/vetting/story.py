@@ -8,11 +8,11 @@ import numpy as np
 
 from tests.conftest import NOON
 from tests.item_bank.responses import right, wrong
-from vetting import aim as aims
 from vetting import scale as scales
-from vetting import sitting
 from vetting.messages import RoleForm
 from vetting.records import Answer, Applicant, Availability, Decision, Grade, Question, Role, Sitting, Turn
+from vetting.sittings import aim as aims
+from vetting.sittings import sitting
 
 WHY = {"gain": 0.1, "minutes": 1.0, "information": 0.1, "skills": {}, "runners_up": []}  # put on record by hand
 MATHS = ("math.algebra", "math.proof", "math.combinatorics")

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from tests.conftest import NOON
 from tests.llm_server import Say, serving
 from tests.vetting.story import WHY, begin
-from vetting import asking, interview, store
 from vetting import scale as scales
-from vetting.llm import Access
+from vetting import store
+from vetting.interviews import asking, interview
+from vetting.models.llm import Access
 from vetting.records import ModelCall, Question, Turn
 
 PROBE = "case-labels-getting-worse"

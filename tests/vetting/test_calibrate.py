@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.conftest import ROOT
-from vetting import calibrate
+from vetting.calibration import calibrate
 from vetting.tables import Item, Responses, TableFaultError, read_items, read_responses
 
 DATA = Path(os.environ.get("ASSAY_DATA", ROOT.parent / "shared" / "data"))

@@ -10,7 +10,10 @@ from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, queue, take, team
 from tests.vetting.test_learning import WHY
 from tests.vetting.test_work import scaled
-from vetting import chains, delivery, gold, looks, offering, programs, work
+from vetting import programs
+from vetting.offers import offering
+from vetting.quality import chains, delivery, gold, looks
+from vetting.units import work
 from vetting.work_records import Offer
 
 THREE = "1. n is even.\n2. So n = 2k.\n3. So n^2 = 2k^2."

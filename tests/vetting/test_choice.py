@@ -8,12 +8,13 @@ from pydantic import ValidationError
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import aim as aims
-from vetting import choice, content, programs, store
+from vetting import programs, store
 from vetting import scale as scales
 from vetting.messages import RoleForm
 from vetting.records import Grade, PlanRecord, Sitting
 from vetting.scope import ProgramForm
+from vetting.sittings import aim as aims
+from vetting.sittings import choice, content
 
 MIXED = ("math.algebra", "math.proof", "science.physics", "language.german")
 

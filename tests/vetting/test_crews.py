@@ -10,7 +10,7 @@ import pytest
 from irt.calibration import calibrate
 from irt.design import answers_from_table, design_from_table
 from tests.conftest import lacking
-from vetting import crews
+from vetting.calibration import crews
 
 PARTS = ("slope", "threshold")
 

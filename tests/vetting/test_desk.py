@@ -7,9 +7,10 @@ import pytest
 
 from tests.conftest import NOON
 from tests.vetting.story import spoken
-from vetting import desk, evidence, panel
+from vetting import evidence, panel
 from vetting import scale as scales
-from vetting.desk import DeskError, Verdict
+from vetting.grades import desk
+from vetting.grades.desk import DeskError, Verdict
 from vetting.panel import Reading
 from vetting.records import Grade, Referral
 

@@ -9,10 +9,11 @@ from sqlalchemy import select
 
 from tests.conftest import NOON
 from tests.vetting.story import answered, begin, go, role_form
-from vetting import decision, dossier, sitting
 from vetting import scale as scales
+from vetting.decisions import decision, dossier
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
 from vetting.records import Answer, Appeal, Applicant, AuditEntry, Decision, Erasure, Invitation
+from vetting.sittings import sitting
 
 MATHS = ("math.algebra", "math.proof")
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vetting import algebra, checks
-from vetting.equalities import MOST_FAULTS, equalities
+from vetting.units import algebra, checks
+from vetting.units.equalities import MOST_FAULTS, equalities
 
 RIGHT = [
     "So (n+1)^2 = n^2 + 2n + 1 for all n.",

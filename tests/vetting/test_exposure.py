@@ -12,9 +12,11 @@ import pytest
 from tests.conftest import NOON
 from tests.vetting.story import begin, role_form, say
 from tests.vetting.test_interview import talk
-from vetting import choice, exposure, interview, sitting, store
 from vetting import scale as scales
+from vetting import store
+from vetting.interviews import interview
 from vetting.records import Ending
+from vetting.sittings import choice, exposure, sitting
 
 SKILLS = ("computing.python", "computing.algorithms")
 FORM = role_form(*SKILLS, minutes=10, interview_minutes=9)

@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from tests.conftest import NOON
 from tests.vetting.story import answered, expert, role, role_form
-from vetting import programs, scene, sitting
-from vetting.feasibility import CHANCE, feasibility, kept
+from vetting import programs
 from vetting.messages import read_form
+from vetting.plans import scene
+from vetting.plans.feasibility import CHANCE, feasibility, kept
 from vetting.scope import LADDER, MINUTES, ProgramForm, QueueForm
+from vetting.sittings import sitting
 from vetting.work_records import Credential
 
 MATHS = ("math.algebra", "math.proof", "math.combinatorics", "math.analysis", "math.number_theory")

@@ -8,7 +8,8 @@ import pytest
 from assignment.solve import solve
 from tests.conftest import NOON
 from tests.vetting.test_staffing import pool, program, queue
-from vetting import gains, programs, scene, staffing
+from vetting import programs
+from vetting.plans import gains, scene, staffing
 from vetting.scope import ProgramForm
 
 __all__ = ["pool"]  # three strong people and two weak ones

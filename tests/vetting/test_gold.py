@@ -13,8 +13,11 @@ from tests.conftest import NOON
 from tests.vetting.bustle import bustle, do, planned, queue, take, team
 from tests.vetting.test_learning import skill
 from tests.vetting.test_work import one_unit, scaled
-from vetting import delivery, gate, gold, hidden, learning, looks, offering, programs, progress, work
+from vetting import learning, programs
+from vetting.offers import offering
+from vetting.quality import delivery, gate, gold, hidden, looks, progress
 from vetting.records import AuditEntry
+from vetting.units import work
 from vetting.work_records import Gold, Look, Offer, Outcome, Reply, Submission, Unit
 
 CHECKS = {"kind": "verification", "skills": {"math.algebra": 1.0}, "units": 40, "reviews": 0}

@@ -15,12 +15,14 @@ from tests.conftest import NOON, ROOT, serve
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.attacks.models import Seen, honest, reply
 from tests.vetting.story import WHY, begin
-from vetting import hearings, llm, store
 from vetting import scale as scales
-from vetting.grading import NOTHING_SAID, Panel, Rater, panel
-from vetting.llm import Access
-from vetting.offline_rater import RATER
-from vetting.prompts import Prompt, prompt
+from vetting import store
+from vetting.grades import hearings
+from vetting.grades.grading import NOTHING_SAID, Panel, Rater, panel
+from vetting.grades.offline_rater import RATER
+from vetting.models import llm
+from vetting.models.llm import Access
+from vetting.models.prompts import Prompt, prompt
 from vetting.records import Answer, Grade, ModelCall, Question, Referral, Turn
 
 FREE = {f"openai/{name}": (0.0, 0.0) for name in ("one", "two", "absent")}

@@ -11,12 +11,14 @@ import pytest
 from item_bank.schema import UnreadableResponseError
 from tests.conftest import NOON
 from tests.vetting.story import begin, role_form, say
-from vetting import choice, evidence, interview, probing, sitting
+from vetting import evidence
 from vetting import scale as scales
-from vetting.dossier import dossier, evidence_of
-from vetting.interview import Move
+from vetting.decisions.dossier import dossier, evidence_of
+from vetting.interviews import interview
+from vetting.interviews.interview import Move
 from vetting.panel import KINDS, Reading, counted
 from vetting.records import Ending, Grade, Question, Turn
+from vetting.sittings import choice, probing, sitting
 
 SKILLS = ("computing.python", "computing.algorithms")
 TALK = role_form(*SKILLS, minutes=12, interview_minutes=10)

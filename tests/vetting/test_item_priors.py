@@ -9,7 +9,7 @@ import pytest
 
 from irt.calibration import calibrate
 from irt.design import answers_from_table, design_from_table
-from vetting import item_priors
+from vetting.calibration import item_priors
 
 ITEMS = [f"i{n}" for n in range(12)]
 

@@ -11,9 +11,9 @@ from axe_playwright_python.sync_playwright import Axe
 from api.cli import main
 from irt.scoring import auc
 from tests.vetting.test_calibrate import responses_of
-from vetting import calibrate, judge
-from vetting.groupings import Grouping
-from vetting.report import page
+from vetting.calibration import calibrate, judge
+from vetting.calibration.groupings import Grouping
+from vetting.calibration.report import page
 from vetting.tables import Item
 
 PEOPLE, COUNT = 1500, 30

@@ -16,8 +16,8 @@ from irt.facets import Facets
 from irt.fit import foreseen
 from irt.model import Items
 from tests.irt.test_facets import World
-from vetting import calibrate, judge, report
-from vetting.groupings import Grouping
+from vetting.calibration import calibrate, judge, report
+from vetting.calibration.groupings import Grouping
 from vetting.tables import Grades, Item, Responses
 
 PEOPLE = 500

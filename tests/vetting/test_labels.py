@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from api.cli import app
 from tests.conftest import ROOT
-from vetting.label_table import read, read_gold
-from vetting.labels import Bar, check_gold, first_labels, measure
+from vetting.agreement.label_table import read, read_gold
+from vetting.agreement.labels import Bar, check_gold, first_labels, measure
 from vetting.tables import TableFaultError
 
 DATA = Path(os.environ.get("ASSAY_DATA", ROOT.parent / "shared" / "data"))

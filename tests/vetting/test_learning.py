@@ -14,9 +14,13 @@ from assignment.reviewing import agreeing
 from irt.belief import Belief, solve
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, program, queue, team
-from vetting import chains, delivery, evidence, gate, learning, offering, programs, progress, scene, work
+from vetting import evidence, learning, programs
 from vetting import scale as scales
+from vetting.offers import offering
+from vetting.plans import scene
+from vetting.quality import chains, delivery, gate, progress
 from vetting.scope import QueueForm
+from vetting.units import work
 from vetting.work_records import Offer
 
 WHY = {"acceptance": 0.7, "minutes": 30.0}

@@ -5,8 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from vetting.calibrate import Prior, ScaleFile, ScaleItem
-from vetting.linked import Apart, linked
+from vetting.calibration.calibrate import Prior, ScaleFile, ScaleItem
+from vetting.calibration.linked import Apart, linked
 
 SKILLS = ["a", "b"]
 

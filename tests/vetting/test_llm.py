@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from tests.conftest import NOON, ROOT
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.story import begin
-from vetting import calls, llm
-from vetting.llm import Access, ModelFaultError, Question
-from vetting.prompts import Prompt, new_marks, prompt, render
+from vetting.models import calls, llm
+from vetting.models.llm import Access, ModelFaultError, Question
+from vetting.models.prompts import Prompt, new_marks, prompt, render
 from vetting.settings import Settings
 
 
@@ -284,5 +284,5 @@ def test_settings_say_which_models_and_at_what_price(monkeypatch):
 
 
 def test_no_start_of_the_program_loads_the_library():
-    code = "import sys, api.cli, api.app, vetting.llm, vetting.calls; sys.exit('litellm' in sys.modules)"
+    code = "import sys, api.cli, api.app, vetting.models.llm, vetting.models.calls; sys.exit('litellm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

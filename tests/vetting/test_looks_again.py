@@ -12,8 +12,11 @@ from tests.vetting.bustle import bustle, do, planned, program, queue, take, team
 from tests.vetting.test_gold import judging, of_task
 from tests.vetting.test_learning import made
 from tests.vetting.test_work import scaled
-from vetting import delivery, gate, gold, learning, looks, offering, programs, recalls, repeats, rounds, work
+from vetting import learning, programs
+from vetting.offers import offering
+from vetting.quality import delivery, gate, gold, looks, recalls, repeats, rounds
 from vetting.round_records import Recall, Round
+from vetting.units import work
 from vetting.work_records import Look, Review, Submission, Unit
 
 AFTER = NOON + timedelta(hours=1)

@@ -7,11 +7,15 @@ import pytest
 
 from tests.conftest import NOON
 from tests.vetting.story import role, role_form
-from vetting import desk, evidence, hearings, interview, mock_interview, rehearsal, sitting
+from vetting import evidence
 from vetting import scale as scales
-from vetting.grading import Panel, grade
-from vetting.llm import Access
+from vetting.grades import desk, hearings
+from vetting.grades.grading import Panel, grade
+from vetting.interviews import interview
+from vetting.models.llm import Access
 from vetting.panel import Reading
+from vetting.rehearsals import mock_interview, rehearsal
+from vetting.sittings import sitting
 
 SKILLS = ("stats.inference", "society.economics")
 TALK = role_form(*SKILLS, minutes=14, interview_minutes=12)

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import NOON
-from vetting import nightly, rehearsal, sitting, store
 from vetting import scale as scales
+from vetting import store
+from vetting.calibration import nightly
 from vetting.messages import RoleForm
 from vetting.records import Calibration, Role
+from vetting.rehearsals import rehearsal
+from vetting.sittings import sitting
 
 SKILLS = ("math.algebra", "math.proof", "math.combinatorics")
 

@@ -8,9 +8,11 @@ from sqlalchemy import select
 
 from tests.conftest import NOON
 from tests.vetting.bustle import planned, queue, team
-from vetting import offering, papers, scene, work
-from vetting.papers import ClaimForm, LookForm
+from vetting.offers import offering
+from vetting.plans import papers, scene
+from vetting.plans.papers import ClaimForm, LookForm
 from vetting.records import AuditEntry
+from vetting.units import work
 from vetting.work_records import CredentialLook
 
 LICENCE = ClaimForm(name="Licence  to teach", issuer="A board")

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from vetting import plan_files
+from vetting.plans import plan_files
 from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vetting import plan_parts
+from vetting.plans import plan_parts
 from vetting.scope import ProgramForm
 from vetting.tables import TableFaultError
 

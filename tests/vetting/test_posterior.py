@@ -9,7 +9,7 @@ import pytest
 from irt.calibration import calibrate
 from irt.design import answers_from_table, design_from_table
 from irt.mstep import ItemPrior
-from vetting import posterior
+from vetting.calibration import posterior
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,16 @@ from benchmarks.proposals import main as benchmark
 from irt.conversation import PROPOSED
 from tests.vetting.story import begin, role_form
 from tests.vetting.test_interview import graded, to_the_interview
-from vetting import choice, evidence, interview, llm, phrasing, proposing, store
+from vetting import evidence, store
 from vetting import scale as scales
-from vetting.interview import Move
 from vetting.interview_records import Proposal
-from vetting.llm import Attempt
-from vetting.prompts import prompt
+from vetting.interviews import interview, phrasing, proposing
+from vetting.interviews.interview import Move
+from vetting.models import llm
+from vetting.models.llm import Attempt
+from vetting.models.prompts import prompt
 from vetting.records import ModelCall, Sitting
+from vetting.sittings import choice
 
 KEY = "debugging-cached-list"
 SKILLS = ("computing.python", "computing.algorithms")

@@ -13,9 +13,10 @@ from api.cli import main
 from irt.calibration import calibrate
 from tests.irt.test_facets import World
 from tests.vetting.test_calibrate import data
-from vetting import crews, ratings
-from vetting.calibrate import HELD, Way, fit, read_scale, scores
-from vetting.rating_table import read as read_ratings
+from vetting.agreement import ratings
+from vetting.agreement.rating_table import read as read_ratings
+from vetting.calibration import crews
+from vetting.calibration.calibrate import HELD, Way, fit, read_scale, scores
 from vetting.tables import TableFaultError, read_items, read_responses
 
 PEOPLE = 300

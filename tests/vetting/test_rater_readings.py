@@ -6,8 +6,9 @@ import pytest
 from irt.model import probability
 from tests.conftest import NOON
 from tests.vetting.story import spoken
-from vetting import evidence, panel, rater_readings, store
+from vetting import evidence, panel, store
 from vetting import scale as scales
+from vetting.grades import rater_readings
 from vetting.panel import Reading
 from vetting.records import Grade, Turn
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vetting.rating_table import read
+from vetting.agreement.rating_table import read
 from vetting.tables import TableFaultError
 
 

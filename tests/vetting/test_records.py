@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from tests.conftest import NOON
 from tests.vetting.story import begin
-from vetting import sitting, store
+from vetting import store
 from vetting.records import Answer, Applicant, AuditEntry, Grade, Question, Record
+from vetting.sittings import sitting
 
 
 def revise(engine, revision, way):

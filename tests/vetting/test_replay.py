@@ -9,9 +9,10 @@ from sqlalchemy import select
 from irt.belief import solve
 from tests.conftest import NOON
 from tests.vetting.story import answered, begin, go, role_form, say
-from vetting import choice, evidence, sitting, store
+from vetting import evidence, store
 from vetting import scale as scales
 from vetting.records import Applicant, Certificate, Grade, Sitting
+from vetting.sittings import choice, sitting
 
 YEAR = timedelta(days=365)
 

@@ -9,7 +9,8 @@ import pytest
 
 from irt.population import bifactor
 from irt.simulation import random_items, respond
-from vetting import replay, tables
+from vetting import tables
+from vetting.calibration import replay
 
 DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PEOPLE, ITEMS = 120, 24

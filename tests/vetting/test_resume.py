@@ -11,10 +11,12 @@ import pytest
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import choice, decision, evidence, resume
+from vetting import evidence
 from vetting import scale as scales
+from vetting.decisions import decision
 from vetting.messages import ClaimForm, ResumeForm
-from vetting.resume import CLAIM_SD, LEVELS, UnreadableFileError, aimed, parse, read_file
+from vetting.sittings import choice, resume
+from vetting.sittings.resume import CLAIM_SD, LEVELS, UnreadableFileError, aimed, parse, read_file
 
 FORM = role_form("math.algebra", "computing.python")
 TEXT = "Ada Example\nSenior engineer, 9 years of Python\nBasic algebra at school\nStatistics with pandas"

@@ -7,10 +7,11 @@ from datetime import timedelta
 import numpy as np
 
 from tests.conftest import NOON
-from vetting import decision, sitting
-from vetting.decision import MONTH
+from vetting.decisions import decision
+from vetting.decisions.decision import MONTH
 from vetting.messages import RoleForm
 from vetting.records import AuditEntry, Role
+from vetting.sittings import sitting
 
 
 def test_a_name_is_removed_after_the_promised_months_and_not_before(db):

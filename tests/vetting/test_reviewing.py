@@ -12,8 +12,9 @@ from assignment.reviewing import SEVERITY, USUAL, Reviewing
 from tests.conftest import NOON
 from tests.vetting.bustle import program, queue, team
 from tests.vetting.test_learning import made
-from vetting import customers, evidence, judges, learning, programs, reviewing
+from vetting import evidence, judges, learning, programs
 from vetting import scale as scales
+from vetting.quality import customers, reviewing
 from vetting.tables import TableFaultError
 from vetting.work_records import CustomerVerdict, Offer, Outcome, Review, Submission, Unit
 

@@ -10,8 +10,10 @@ import pytest
 from tests.conftest import NOON
 from tests.vetting.bustle import program, queue
 from tests.vetting.story import answered
-from vetting import evidence, programs, reweighting, scene
+from vetting import evidence, programs
 from vetting import scale as scales
+from vetting.plans import scene
+from vetting.quality import reweighting
 from vetting.records import AuditEntry
 from vetting.scope import QueueForm
 from vetting.work_records import Offer, Outcome, Submission, Unit

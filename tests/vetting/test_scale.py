@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import choice, evidence, sitting
+from vetting import evidence
 from vetting import scale as scales
 from vetting.records import AuditEntry, Calibration
+from vetting.sittings import choice, sitting
 
 
 def reworded(bank, key):

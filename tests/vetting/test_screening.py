@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from item_bank.load import load
-from vetting import offline_rater
-from vetting.defuse import blocks, defuse, plain
-from vetting.screening import LONGEST, says_nothing, screen
-from vetting.verdicts import Said, found, rubric_of, too_short
+from vetting.grades import offline_rater
+from vetting.grades.verdicts import Said, found, rubric_of, too_short
+from vetting.models.defuse import blocks, defuse, plain
+from vetting.models.screening import LONGEST, says_nothing, screen
 
 HIDDEN = "\u200b\u202e\u2066\u00ad\ufeff\U000e0041\ufe0f\x00\x1b"
 ANSWER = "I’d first   ask how many\nfloors there are — about 50 — and take “stairs” for 2 % of trips; then 3 m each."

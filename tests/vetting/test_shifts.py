@@ -8,11 +8,12 @@ import pytest
 from tests.conftest import NOON
 from tests.vetting.story import answered, expert
 from tests.vetting.test_feasibility import MATHS, asked, queue
-from vetting import evidence, papers, programs, shifts, staffing
+from vetting import evidence, programs
 from vetting import scale as scales
-from vetting.feasibility import CHANCE, feasibility
+from vetting.plans import papers, shifts, staffing
+from vetting.plans.feasibility import CHANCE, feasibility
+from vetting.plans.shifts import because, moved
 from vetting.records import Availability, Wish
-from vetting.shifts import because, moved
 
 LICENCE = papers.ClaimForm(name="Licence", issuer="A board")
 

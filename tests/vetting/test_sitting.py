@@ -11,10 +11,10 @@ from item_bank.schema import UnreadableResponseError
 from tests.conftest import NOON
 from tests.item_bank.responses import right
 from tests.vetting.story import MATHS, begin, go, role, role_form, say
-from vetting import aim as aims
-from vetting import choice, exposure, sitting
 from vetting import scale as scales
 from vetting.records import Answer, Applicant, Ending, Grade, Pause, Question, Sitting
+from vetting.sittings import aim as aims
+from vetting.sittings import choice, exposure, sitting
 
 MINUTE = timedelta(minutes=1)
 

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.story import answered, expert
-from vetting import programs, scene, staffing
+from vetting import programs
 from vetting import scale as scales
+from vetting.plans import scene, staffing
 from vetting.records import Decision, PlanRecord, Wish
 from vetting.scope import ProgramForm
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from tests.conftest import NOON
 from tests.vetting.bustle import program, queue, team
-from vetting import programs, staffing
-from vetting.plan_files import as_table
+from vetting import programs
+from vetting.plans import staffing
+from vetting.plans.plan_files import as_table
 from vetting.scope import ProgramForm
 
 SOON, LATER = str(NOON.date() + timedelta(days=3)), str(NOON.date() + timedelta(days=10))

@@ -13,11 +13,14 @@ from sqlalchemy import select
 from tests.conftest import NOON
 from tests.llm_server import Say, serving
 from tests.vetting.story import begin, role_form
-from vetting import choice, decision, resume, store, tagging
 from vetting import scale as scales
-from vetting.llm import Access
+from vetting import store
+from vetting.decisions import decision
+from vetting.interviews import tagging
+from vetting.models.llm import Access
 from vetting.records import ModelCall, Resume
-from vetting.resume import CLAIM_SD, LEVELS, MOST_CLAIMS
+from vetting.sittings import choice, resume
+from vetting.sittings.resume import CLAIM_SD, LEVELS, MOST_CLAIMS
 
 CV = """Ada Example, ada@example.org, +49 30 1234567, www.example.org/ada
 2011 - 2015 research assistant, thesis on the spread of resistant bacteria in wards

@@ -15,9 +15,11 @@ from item_bank.load import load
 from tests.conftest import ROOT
 from tests.llm_server import Say, serving
 from tests.vetting.attacks.models import honest
-from vetting import llm, rating_table, transcripts
-from vetting.grading import panel
-from vetting.llm import Access
+from vetting.agreement import rating_table
+from vetting.grades import transcripts
+from vetting.grades.grading import panel
+from vetting.models import llm
+from vetting.models.llm import Access
 from vetting.tables import TableFaultError
 
 PROBES = load().probes

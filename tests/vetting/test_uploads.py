@@ -7,7 +7,10 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, queue, take, team
-from vetting import delivery, gate, offering, programs, uploads, work
+from vetting import programs
+from vetting.offers import offering, uploads
+from vetting.quality import delivery, gate
+from vetting.units import work
 from vetting.work_records import Source, Unit, Upload
 
 TABLE = "text,language,part,tags\nIs 7 prime?,en,,easy;odd\n\nIs 9 prime?,,,\n"

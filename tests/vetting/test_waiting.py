@@ -9,9 +9,11 @@ from sqlalchemy import select
 from tests.conftest import NOON
 from tests.vetting.bustle import do, planned, queue, team
 from tests.vetting.test_work import scaled
-from vetting import offering, programs, suspicion, work
+from vetting import programs
+from vetting.offers import offering
+from vetting.offers.waiting import candidates
 from vetting.records import Applicant, Availability, Program
-from vetting.waiting import candidates
+from vetting.units import suspicion, work
 from vetting.work_records import Submission
 
 RULES = {

@@ -8,9 +8,12 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.bustle import bustle, do, planned, program, queue, take, team
-from vetting import checks, gate, offering, programs, suspicion, work
+from vetting import programs
+from vetting.offers import offering
 from vetting.programs import offer as week_of
+from vetting.quality import gate
 from vetting.records import Availability, Wish
+from vetting.units import checks, suspicion, work
 from vetting.work_records import MechanicalCheck, Offer, Outcome, QueueDecision, Submission, Unit
 
 LEGAL = {  # where a unit may stand after it stood somewhere

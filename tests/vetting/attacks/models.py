@@ -11,8 +11,8 @@ import json
 import re
 import unicodedata
 
-from vetting.defuse import defuse, plain
-from vetting.verdicts import controls
+from vetting.grades.verdicts import controls
+from vetting.models.defuse import defuse, plain
 
 ENOUGH = 0.7  # of the attack's words
 CODES = re.compile(r"^(?:Level )?([B-Z]{2})[:.] (.+)$", re.MULTILINE)

@@ -17,12 +17,12 @@ import yaml
 from item_bank.load import load
 from tests.llm_server import serving
 from tests.vetting.attacks.models import gullible, honest
-from vetting import llm
-from vetting.defuse import plain
-from vetting.grading import NOTHING_SAID, Panel, grade, panel, tripped
-from vetting.llm import Access
-from vetting.screening import screen
-from vetting.verdicts import Said, question, rubric_of, verdict
+from vetting.grades.grading import NOTHING_SAID, Panel, grade, panel, tripped
+from vetting.grades.verdicts import Said, question, rubric_of, verdict
+from vetting.models import llm
+from vetting.models.defuse import plain
+from vetting.models.llm import Access
+from vetting.models.screening import screen
 
 FILE = Path(__file__).parent / "attacks.yaml"
 ATTACKS = yaml.safe_load(FILE.read_text(encoding="utf-8"))

@@ -1,0 +1,283 @@
+"""Does correcting help? Grades by people that were kept back, foretold by the corrected panel and by simple rules.
+
+With reference raters, all their grades on some answers are kept back and the panel is everybody else. Without,
+one rater of each of those answers is kept back and the panel is the other raters of that answer.
+
+    corrected      P(Y = k) of an average person from the fit without the kept-back grades
+    known grader   the same with the severity of the very person who gave the kept-back grade
+    calibrated     a cumulative logit of the corrected panel's expected level and the raw average together
+    raw average    mean level of the panel on the same answer and criterion
+    best single    the one rater who foretells best on the answers that were not kept back
+
+The rules become chances of levels by a cumulative logit fitted to the answers that were not kept back, with
+thresholds for each criterion and a little ridge: they are as well calibrated as such a rule can be. What "calibrated"
+learns from are grades foretold by fits that had not seen them, `FOLDS` parts of the answers that were not kept back: so
+it mends what the model gets wrong of the shape of quality and of how alike the panel errs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from irt.model import Floats, Ints
+from irt.rater_cells import Ratings
+from irt.rater_watch import foretold
+from irt.raters import Fit, fit
+from vetting.agreement.rating_table import RatingTable
+from vetting.tables import TableFaultError
+
+RIDGE = 0.02
+FOLDS = 4  # fits from which "calibrated" learns
+COVERED = 0.5  # share of the kept-back grades a single rater must have company on, or the best covered one is taken
+
+
+class Score(BaseModel):
+    """How well one rule foretells, on `grades` kept-back grades."""
+
+    rule: str
+    grades: int
+    log_loss: float
+    r: float | None
+
+
+class HeldOut(BaseModel):
+    """Rules compared on the same grades; `single` repeats them where the best single rater was there."""
+
+    answers: int
+    seed: int
+    all: list[Score]
+    single_rater: str
+    single: list[Score]
+    gain: float  # mean log-loss of the raw average minus the calibrated panel's
+    gain_se: float  # over answers
+
+
+def compare(
+    table: RatingTable, share: float, seed: int, progress: Callable[[int, float], None] | None = None
+) -> HeldOut:
+    """Keep back, fit, foretell. Raises TableFaultError where there is nothing to keep back."""
+    rows = table.ratings
+    back = kept_back(rows, share, np.random.default_rng(seed))
+    known, hidden = rows.rows(np.flatnonzero(~back)), rows.rows(np.flatnonzero(back))
+    hidden = hidden.rows(with_company(known, hidden))
+    if not len(hidden.answer):
+        raise TableFaultError("held out: no kept-back grade has other grades beside it. Maybe keep more back.")
+    found = fit(known, also=(hidden.answer, hidden.criterion), progress=progress)
+    average = average_of(known)
+    usual, own = told_by(found, hidden)
+    rules = {
+        "corrected": usual,
+        "corrected, known grader": own,
+        "raw average": by_logit(
+            *examples(known, average), (average(hidden, None)[:, None], hidden.criterion), rows.levels
+        ),
+        **calibrated(table, known, hidden, (usual, own), np.random.default_rng(seed + 1), progress),
+    }
+    name, chosen, chance = best_single(table, known, hidden)
+    here = np.flatnonzero(chosen)
+    means = {rule: means_of(table, hidden.criterion, p) for rule, p in rules.items()}
+    means["raw average"] = average(hidden, None)
+    loss = {rule: losses(hidden.level, p) for rule, p in rules.items()}
+    truth = table.value(hidden.criterion, hidden.level)
+    alone = [score(rule, truth[here], loss[rule][here], means[rule][here]) for rule in rules]
+    own = single_level(known, hidden, table.raters.index(name))[here] if name else np.zeros(0)
+    alone.append(score("best single", truth[here], losses(hidden.level[here], chance), own))
+    gap = loss["raw average"] - loss.get("calibrated", loss["corrected"])
+    return HeldOut(
+        answers=len(np.unique(hidden.answer)), seed=seed, single_rater=name, single=alone,
+        all=[score(rule, truth, loss[rule], means[rule]) for rule in rules],
+        gain=float(gap.mean()), gain_se=clustered(gap, hidden.answer),
+    )  # fmt: skip
+
+
+def told_by(found: Fit, hidden: Ratings) -> tuple[Floats, Floats]:
+    """P(Y = k) (n, K) of kept-back grades, by an average person and by the person who gave each."""
+    anybody = np.full(len(hidden.answer), -1)
+    return (
+        foretold(found, hidden.answer, hidden.criterion, anybody),
+        foretold(found, hidden.answer, hidden.criterion, hidden.rater),
+    )
+
+
+def calibrated(
+    table: RatingTable, known: Ratings, hidden: Ratings, told: tuple[Floats, Floats], rng: np.random.Generator,
+    progress: Callable[[int, float], None] | None,
+) -> dict[str, Floats]:  # fmt: skip
+    """P(Y = k) of the kept-back grades by the corrected panel and the raw average together, for either grader."""
+    learnt: list[list[Floats]] = [[], []]
+    rows: list[tuple[Ints, Ints]] = []
+    for back in folds(known, rng):
+        rest, part = known.rows(np.flatnonzero(~back)), known.rows(np.flatnonzero(back))
+        part = part.rows(with_company(rest, part))
+        if len(part.answer):
+            found = fit(rest, also=(part.answer, part.criterion), progress=progress)
+            for side, p in zip(learnt, told_by(found, part), strict=True):
+                side.append(beside(table, part, p, average_of(rest)))
+            rows.append((part.criterion, part.level))
+    if not rows:
+        return {}
+    criterion, level = (np.concatenate(column) for column in zip(*rows, strict=True))
+    names = ("calibrated", "calibrated, known grader")
+    return {
+        name: by_logit(
+            np.concatenate(side), criterion, level,
+            (beside(table, hidden, p, average_of(known)), hidden.criterion), known.levels,
+        )
+        for name, side, p in zip(names, learnt, told, strict=True)
+    }  # fmt: skip
+
+
+def beside(table: RatingTable, rows: Ratings, p: Floats, average: Average) -> Floats:
+    """(n, 2) the level that the corrected panel expects, and the raw average."""
+    return np.column_stack([means_of(table, rows.criterion, p), average(rows, None)])
+
+
+def folds(known: Ratings, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Which ratings (N,) each fit goes without: people's by answer, or one rater of each answer, drawn anew."""
+    if known.reference is None:
+        for _ in range(FOLDS // 2):
+            yield kept_back(known, 0.5, rng)
+        return
+    part = rng.integers(FOLDS, size=known.answers)[known.answer]
+    for number in range(FOLDS):
+        yield np.asarray((part == number) & (known.layer[known.rater] == 0))
+
+
+def kept_back(rows: Ratings, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(N,) which ratings are hidden."""
+    some = rng.permutation(np.unique(rows.answer))
+    some = some[: max(1, round(share * len(some)))]
+    chosen = np.isin(rows.answer, some)
+    if rows.reference is not None:
+        return np.asarray(chosen & (rows.layer[rows.rater] == 0))
+    lot = rng.random((rows.answers, rows.raters)) if rows.answers * rows.raters < 5e7 else None
+    draw = lot[rows.answer, rows.rater] if lot is not None else rng.random(rows.raters)[rows.rater]
+    most = np.zeros(rows.answers)
+    np.maximum.at(most, rows.answer, draw)
+    return np.asarray(chosen & (draw == most[rows.answer]))
+
+
+def with_company(known: Ratings, hidden: Ratings) -> Ints:
+    """Hidden ratings of whole weight whose answer and criterion somebody else graded."""
+    size = len(known.levels)
+    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    panel = (known.answer * size + known.criterion)[side]
+    return np.flatnonzero(np.isin(hidden.answer * size + hidden.criterion, panel) & (hidden.weight == 1))
+
+
+Average = Callable[[Ratings, Ints | None], Floats]
+
+
+def average_of(known: Ratings) -> Average:
+    """Mean panel level of each rating's answer and criterion, without the rating itself where it is in the panel."""
+    size = len(known.levels)
+    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    total, count = np.zeros(known.answers * size), np.zeros(known.answers * size)
+    cell = known.answer * size + known.criterion
+    np.add.at(total, cell[side], (known.weight * known.level)[side])
+    np.add.at(count, cell[side], known.weight[side])
+
+    def average(rows: Ratings, own: Ints | None) -> Floats:
+        at = rows.answer * size + rows.criterion
+        minus = np.zeros(len(at)) if own is None else rows.weight * side[own]
+        left = count[at] - minus
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(left > 0.5, (total[at] - minus * rows.level) / left, np.nan)
+
+    return average
+
+
+def examples(known: Ratings, average: Average) -> tuple[Floats, Ints, Ints]:
+    """(panel average, criterion, level) of people's grades that were not kept back."""
+    people = np.flatnonzero((known.layer[known.rater] == 0) & (known.weight == 1))
+    rows = known.rows(people)
+    mean = average(rows, people)
+    real = np.isfinite(mean)
+    return mean[real, None], rows.criterion[real], rows.level[real]
+
+
+def by_logit(x: Floats, criterion: Ints, level: Ints, new: tuple[Floats, Ints], levels: Ints) -> Floats:
+    """P(Y = k) (n, K) at `new` from P(Y >= k) = σ(a·x + d_ck), x (n, F), fitted to examples."""
+    top = int(levels.max()) - 1
+    count, size = len(levels), x.shape[1]
+
+    def curve(theta: Floats, at: Floats, c: Ints) -> Floats:
+        gaps = np.exp(theta[size + count :].reshape(count, max(top - 1, 0)))
+        d = theta[size : size + count, None] - np.concatenate([np.zeros((count, 1)), np.cumsum(gaps, 1)], axis=1)
+        d = np.where(np.arange(top) < levels[:, None] - 1, d, -np.inf)
+        reach = expit((at @ theta[:size])[:, None] + d[c])
+        ends = np.ones((len(at), 1))
+        return np.asarray(np.maximum(np.concatenate([ends, reach], 1) - np.concatenate([reach, 0 * ends], 1), 1e-9))
+
+    def cost(theta: Floats) -> float:
+        p = curve(theta, x, criterion)[np.arange(len(x)), level]
+        return float(-np.log(p).sum() + RIDGE * (theta**2).sum())
+
+    begin = np.concatenate([np.full(size, 1.0 / size), np.zeros(count + count * max(top - 1, 0))])
+    found = minimize(cost, begin, method="L-BFGS-B").x
+    return curve(found, *new)
+
+
+def single_level(known: Ratings, rows: Ratings, rater: int) -> Floats:
+    """(n,) the level that one rater gave to the same answer and criterion; nan where there is none."""
+    size = len(known.levels)
+    mine = known.rater == rater
+    total, count = np.zeros(known.answers * size), np.zeros(known.answers * size)
+    cell = (known.answer * size + known.criterion)[mine]
+    np.add.at(total, cell, (known.weight * known.level)[mine])
+    np.add.at(count, cell, known.weight[mine])
+    at = rows.answer * size + rows.criterion
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count[at] > 0, total[at] / count[at], np.nan)
+
+
+def best_single(table: RatingTable, known: Ratings, hidden: Ratings) -> tuple[str, Floats, Floats]:
+    """(name, which kept-back grades they were beside, their chances there), chosen on the other answers."""
+    panel = np.flatnonzero(known.layer == (0 if known.reference is None else 1))
+    people = known.rows(np.flatnonzero((known.layer[known.rater] == 0) & (known.weight == 1)))
+    there = {int(r): np.isfinite(single_level(known, hidden, int(r))) for r in panel}
+    need = min(COVERED * len(hidden.answer), 0.5 * max(mask.sum() for mask in there.values()))
+    best = (np.inf, int(panel[0]), np.zeros(0))
+    for r in panel.tolist():
+        if there[r].sum() < max(need, 1):
+            continue
+        x = single_level(known, people, r)
+        real = np.isfinite(x) & (people.rater != r)
+        if real.sum() < 10:
+            continue
+        past = (x[real, None], people.criterion[real], people.level[real])
+        fitted = by_logit(*past, past[:2], known.levels)
+        now = (single_level(known, hidden, r)[there[r], None], hidden.criterion[there[r]])
+        loss = float(losses(past[2], fitted).mean())
+        if loss < best[0]:
+            best = (loss, r, by_logit(*past, now, known.levels))
+    _, chosen, chance = best
+    return table.raters[chosen], there[chosen], chance
+
+
+def means_of(table: RatingTable, criterion: Ints, p: Floats) -> Floats:
+    level = np.arange(p.shape[1])
+    own = np.minimum(level, table.ratings.levels[criterion][:, None] - 1)
+    return np.asarray((p * table.value(np.broadcast_to(criterion[:, None], own.shape), own)).sum(1))
+
+
+def losses(level: Ints, p: Floats) -> Floats:
+    return -np.log(np.maximum(p[np.arange(len(level)), level], 1e-9))
+
+
+def score(rule: str, truth: Floats, loss: Floats, mean: Floats) -> Score:
+    spread = len(truth) > 1 and np.std(mean) > 0 and np.std(truth) > 0
+    r = float(np.corrcoef(truth, mean)[0, 1]) if spread else None
+    return Score(rule=rule, grades=len(truth), log_loss=float(loss.mean()) if len(truth) else 0.0, r=r)
+
+
+def clustered(gap: Floats, answer: Ints) -> float:
+    """Standard error of a mean whose terms come in answers."""
+    total = np.bincount(np.unique(answer, return_inverse=True)[1], weights=gap - gap.mean())
+    return float(np.sqrt((total**2).sum()) / len(gap))

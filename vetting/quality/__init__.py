@@ -1,0 +1,1 @@
+"""Is the work good: pilots, gold units, repeats, rounds, reviewers, reports."""

@@ -1,0 +1,200 @@
+"""How strict and how careless each judge of work is, and publishing it, so that outcomes are read by who stands behind.
+
+Every verdict on made work counts: reviews, third persons' decisions, the customer's, and looks at gold. Makers are the
+anchors: what vetting says of them and what others than this judge found of their work in the queue. Units that are
+judgements themselves are left out: their verdicts are labels, and have no order from worse to better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from assignment.pooling import FIT
+from assignment.reviewing import NOBODY, Reviewing, read
+from irt.belief import Posterior
+from vetting import evidence
+from vetting import scale as scales
+from vetting.judges import CUSTOMER
+from vetting.known import STEPS, looks_at_gold
+from vetting.learning import Work, counts_as_evidence, skills_of, tallied
+from vetting.quality import looks
+from vetting.records import Applicant, Calibration, Json, Program
+from vetting.scale import Scale
+from vetting.scope import QueueForm
+from vetting.work_records import Dispute, Look, Offer, Resolution, Review, Submission, Unit
+
+Seat = tuple[int, int, str]  # person, program, queue
+VAGUE = 1.0  # variance of how good the work of a gold unit is, of whose maker nothing is known
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One judge's level on one piece of work, and somebody else's on the same."""
+
+    judge: str
+    maker: Seat
+    level: int
+    other: int  # NOBODY without any
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A piece of made work with everybody's levels."""
+
+    submission: Submission
+    form: QueueForm
+    levels: Mapping[str, int]  # by judge, the weightiest last
+    settled: int | None  # level of its outcome, where it is evidence
+
+    @property
+    def maker(self) -> Seat:
+        unit = self.submission.unit
+        return self.submission.offer.applicant_id, unit.program_id, unit.queue
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One judge of work as their verdicts show them."""
+
+    judge: str
+    name: str
+    found: Reviewing
+    live: Reviewing | None  # as the published scale reads them; None: as anybody
+
+    def as_json(self) -> Json:
+        return {"judge": self.judge, "name": self.name, **asdict(self.found),
+                "live": asdict(self.live) if self.live else None}  # fmt: skip
+
+
+def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False) -> list[Judge]:
+    """Everybody who judged made work, by name."""
+    done = list(made(db, simulated=simulated))
+    by_seat: dict[Seat, list[Made]] = {}
+    for work in done:
+        by_seat.setdefault(work.maker, []).append(work)
+    people = {person.id: person for person in db.scalars(select(Applicant).where(Applicant.simulated == simulated))}
+    vetted = {e: evidence.belief_without(people[e], None, scale, now) for e in {one.maker[0] for one in done}}
+    verdicts: dict[str, list[Verdict]] = {}
+    for one in [*(said for work in done for said in verdicts_on(work)), *gold_verdicts(people.values())]:
+        verdicts.setdefault(one.judge, []).append(one)
+    names = {str(e): person.name or f"Applicant {e}" for e, person in people.items()}
+    names |= {f"{CUSTOMER}{p.id}": f"Customer of {p.name}" for p in db.scalars(select(Program))}
+    return [
+        Judge(judge, names.get(judge, judge), reading(judge, told, by_seat, vetted, scale), scale.reviewers.get(judge))
+        for judge, told in sorted(verdicts.items())
+    ]
+
+
+# -- verdicts ----------------------------------------------------------------------------------------
+
+
+def made(db: Session, *, simulated: bool) -> Iterator[Made]:
+    """All submissions of made units by real people, or by simulated ones, with their verdicts."""
+    asked = (
+        select(Submission).join(Offer, Offer.id == Submission.offer_id).join(Applicant)
+        .where(Applicant.simulated == simulated, Submission.label == "").order_by(Submission.id)
+        .options(
+            selectinload(Submission.reviews).selectinload(Review.offer), selectinload(Submission.customer),
+            selectinload(Submission.outcomes), selectinload(Submission.wording), selectinload(Submission.offer),
+            selectinload(Submission.unit).selectinload(Unit.disputes).selectinload(Dispute.resolution)
+            .selectinload(Resolution.offer),
+        )
+    )  # fmt: skip
+    for submission in db.scalars(asked):
+        outcome = submission.outcome
+        told = outcome.level if outcome is not None and counts_as_evidence(outcome) else None
+        yield Made(submission, QueueForm.model_validate(submission.wording.body), levels_on(submission), told)
+
+
+def levels_on(submission: Submission) -> dict[str, int]:
+    """Every judge's level of the content: reviewers in their order, then third persons, then the customer."""
+    said = {str(one.offer.applicant_id): content(one.verdict, one.errors) for one in submission.reviews}
+    for dispute in submission.unit.disputes:
+        third = dispute.resolution if dispute.submission_id == submission.id else None
+        if third is not None and third.verdict in STEPS:
+            said[str(third.offer.applicant_id)] = content(third.verdict, third.errors)
+    if submission.customer:
+        said[f"{CUSTOMER}{submission.unit.program_id}"] = submission.customer[-1].level
+    return said
+
+
+def content(verdict: str, errors: Iterable[str]) -> int:
+    """The level that a verdict gives the content: errors of style alone say nothing against it."""
+    style_only = any("style" in error for error in errors) and not any("content" in error for error in errors)
+    return STEPS.index("pass") if style_only else STEPS.index(verdict)
+
+
+def verdicts_on(work: Made) -> Iterator[Verdict]:
+    for judge, level in work.levels.items():
+        others = [other for who, other in work.levels.items() if who != judge]
+        yield Verdict(judge, work.maker, level, others[-1] if others else NOBODY)
+
+
+def gold_verdicts(people: Iterable[Applicant]) -> Iterator[Verdict]:
+    """Looks at gold: the other verdict is the known one."""
+    for person in people:
+        seen: list[Look] = [one for one in person.looks if looks.face(one.offer) != "produce"]
+        for look, gold in looks_at_gold(seen):
+            if look.verdict in STEPS and gold.verdict in STEPS:
+                seat = (0, gold.unit.program_id, gold.unit.queue)
+                yield Verdict(str(person.id), seat, content(look.verdict, look.errors), STEPS.index(gold.verdict))
+
+
+# -- one judge -----------------------------------------------------------------------------------------
+
+
+def reading(
+    judge: str, told: list[Verdict], done: Mapping[Seat, list[Made]], vetted: Mapping[int, Posterior], scale: Scale
+) -> Reviewing:
+    """One judge from their verdicts, makers being the anchors."""
+    seats = sorted({one.maker for one in told})
+    at = {seat: n for n, seat in enumerate(seats)}
+    placed = [anchor(seat, judge, done, vetted, scale) for seat in seats]
+    mean, variance = np.array(placed).T
+    rows = np.array([(at[one.maker], one.level, one.other) for one in told], dtype=np.intp)
+    return read(mean, variance, rows[:, 0], rows[:, 1], rows[:, 2])
+
+
+def anchor(
+    seat: Seat, judge: str, done: Mapping[Seat, list[Made]], vetted: Mapping[int, Posterior], scale: Scale
+) -> tuple[float, float]:
+    """(mean, variance) of how far somebody's ability lies above a queue's difficulty, from all but one judge."""
+    here = done.get(seat, [])
+    if not here:
+        return 0.0, VAGUE
+    form = here[-1].form
+    weights = {skill: w for skill, w in skills_of(form, "content").items() if skill in scale.skills.position}
+    rows, w = scale.skills.rows(weights), np.array(list(weights.values()))
+    known = vetted[seat[0]]
+    mean, variance = float(w @ known.mean[rows]), float(w @ known.belief.cov[np.ix_(rows, rows)] @ w) + FIT**2
+    counts: dict[tuple[str, ...], list[int]] = {}
+    for work in here:
+        if work.settled is not None and judge not in work.levels:
+            counts.setdefault(tuple(sorted(work.levels)), [0, 0, 0])[work.settled] += 1
+    if not counts:
+        return mean - form.difficulty, variance
+    tallies = {who: (n[0], n[1], n[2]) for who, n in counts.items()}
+    value, noise = tallied(
+        Work(seat[1], seat[2], weights, form.difficulty, tallies), mean, variance - FIT**2, scale.reviewers
+    )
+    precision = 1.0 / variance + 1.0 / noise
+    return (mean / variance + value / noise) / precision - form.difficulty, 1.0 / precision
+
+
+# -- publishing ----------------------------------------------------------------------------------------
+
+
+def publish(db: Session, found: Iterable[Judge], who: str, now: datetime) -> Calibration | None:
+    """A calibration that reads these judges as they were found; None where nobody judged anything."""
+    told = {one.judge: asdict(one.found) for one in found}
+    if not told:
+        return None
+    newest = scales.latest(db)
+    body = {**newest.body, "reviewers": {**newest.body.get("reviewers", {}), **told}}
+    return scales.publish(db, body, f"{len(told)} judges of work measured", who, now)

@@ -1,0 +1,1 @@
+"""Units of work being made and reviewed, and what a machine notices about them."""
