@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vetting.decisions.dossier import NINETY
+from vetting.plans.gains import SHARES
 from vetting.records import Json
 from vetting.work_records import Gains
 
@@ -21,10 +22,16 @@ def view(kept: Gains, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "at": kept.at, "apart": body["apart"],
         "rows": [
-            {"what": WHAT[what], "steps": [step(row, names, widest) for row in rows]}
+            {"what": WHAT[what], "steps": steps(rows, names, widest)}
             for what, rows in body["more"].items()
         ],
     }  # fmt: skip
+
+
+def steps(rows: list[Json], names: Mapping[str, str], widest: float) -> list[dict[str, Any] | None]:
+    """One more, and each share; None: a share of few people is nobody. Empty where nothing of this kind is limited."""
+    found = {row["share"]: step(row, names, widest) for row in rows}
+    return [found.get(share) for share in (None, *SHARES)] if found else []
 
 
 def step(row: Json, names: Mapping[str, str], widest: float) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session, object_session
 
 from irt.model import Floats, Ints, Items
 from irt.population import Population, bifactor
@@ -283,14 +284,18 @@ def changed(fresh: Mapping[str, Any], old: Mapping[str, Any], what: str) -> dict
     return {k: row for k, row in fresh[what].items() if k not in known or known[k]["revision"] != row["revision"]}
 
 
-_read: dict[tuple[int, datetime], Scale] = {}  # facts never change, so neither does what was read from them
+# Facts never change, so neither does what was read from them; each database has its own.
+_read: WeakKeyDictionary[Engine, dict[tuple[int, datetime], Scale]] = WeakKeyDictionary()
 
 
 def of(calibration: Calibration) -> Scale:
-    """The calibration's arrays, read once a process."""
-    key = (calibration.id, calibration.at)
-    if key not in _read:
-        if len(_read) > 32:
-            _read.clear()
-        _read[key] = read(calibration.body)
-    return _read[key]
+    """The calibration's arrays, read once a process and database; one that no session holds is read anew."""
+    session = object_session(calibration)
+    if session is None:
+        return read(calibration.body)
+    kept, key = _read.setdefault(session.get_bind().engine, {}), (calibration.id, calibration.at)
+    if key not in kept:
+        if len(kept) > 32:
+            kept.clear()
+        kept[key] = read(calibration.body)
+    return kept[key]

@@ -93,7 +93,7 @@ def plan_and_pin(page: Page) -> None:
     page.get_by_role("button", name="Work it out").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="What more would bring")).to_be_focused()
-    expect(page.get_by_text(re.compile("1 person like"))).to_be_visible()
+    expect(page.get_by_text(re.compile("1 person like")).first).to_be_visible()
     expect(page.locator("#live")).to_have_text("Worked out. The table is here.")
     shoot(page, "work-plan")
     fits(page)

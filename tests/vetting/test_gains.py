@@ -56,8 +56,9 @@ def test_a_newcomer_is_like_the_one_who_would_bring_most(db, planned, pool):
     body = gains.of_plan(db, planned[1], NOON)
     one = rows(body, "people")[None]
     assert one["who"][0] in strong
-    assert (one["amount"], rows(body, "people")[0.05]["amount"]) == (1.0, 1.0)  # 5 % of five people is one of them
-    assert rows(body, "people")[0.05]["gain"] == one["gain"]
+    assert (one["amount"], rows(body, "people")[0.1]["amount"]) == (1.0, 1.0)
+    assert 0.05 not in rows(body, "people")  # 5 % of five people is nobody
+    assert rows(body, "people")[0.1]["gain"] == one["gain"]
     assert one["gain"] > rows(body, "hours")[None]["gain"]  # a week is more than an hour
 
 

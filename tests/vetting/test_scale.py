@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
-from vetting import evidence
+from vetting import evidence, store
 from vetting import scale as scales
 from vetting.records import AuditEntry, Calibration
 from vetting.sittings import choice, sitting
@@ -55,6 +55,20 @@ def test_publishing_is_one_row_and_one_line_in_the_audit(db, bank, later):
     assert scales.latest(db).id == made.id
     last = db.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)).one()
     assert (last.who, last.about["id"]) == ("test", made.id)
+
+
+def test_each_database_of_a_process_has_its_own_scales(db, bank, tmp_path):
+    engine = store.connect(f"sqlite:///{tmp_path / 'other.db'}")
+    store.migrate(engine)
+    try:
+        with store.writing(engine) as other:
+            scales.keep_up(other, replace(bank, items=dict([*bank.items.items()][:3])), NOON)
+            one, two = scales.latest(db), scales.latest(other)
+            assert (one.id, one.at) == (two.id, two.at)
+            assert len(scales.of(one).items.ids) > len(scales.of(two).items.ids) == 3
+            assert scales.of(one) is scales.of(scales.latest(db))
+    finally:
+        engine.dispose()
 
 
 def test_nothing_is_published_when_nothing_is_new(db, bank, later):

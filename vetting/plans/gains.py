@@ -123,10 +123,10 @@ def of_hours(problem: Problem, plan: Plan, ids: tuple[str, ...]) -> Iterator[Cha
 
 
 def of_people(problem: Problem, plan: Plan, ids: tuple[str, ...]) -> Iterator[Change]:
-    """Newcomers like those whose copies would earn most at today's prices."""
+    """Newcomers like those whose copies would earn most at today's prices; no share that is less than half a person."""
     order = np.argsort(-worth_of_copies(problem, plan), kind="stable")
-    counts = [(None, 1), *((share, max(1, round(share * problem.experts))) for share in SHARES)]
-    for share, count in counts:
+    shares = [(share, int(share * problem.experts + 0.5)) for share in SHARES]
+    for share, count in [(None, 1), *((share, count) for share, count in shares if count)]:
         like = order[:count]
         who = tuple(ids[e] for e in like)
         yield Change(share, float(count), "people", who, partial(foresee_newcomers, plan, problem, like), like)
