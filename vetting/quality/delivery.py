@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
+from vetting.judges import CUSTOMER
 from vetting.programs import queues_of
-from vetting.quality import gate, gold, progress, repeats
+from vetting.quality import gate, gold, progress, repeats, reviewers
 from vetting.quality.chains import chain_valid, error_codes, resolution_of, step_agreement, step_status
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
@@ -156,8 +157,15 @@ def report(db: Session, program: Program, now: datetime) -> Json:
         "disputes": {"opened": len(log), "open": sum(one["decided"] is None for one in log)},
         "edge_cases": [one["edge_case"] for one in log if one["edge_case"]],
         "open_checks": [fault for queue in queues for fault in queue["open_checks"]],
+        "reviewers": [unnamed(row) for row in reviewers.account(db, program, now)],
     }  # fmt: skip
     return body | {"digest": digest(body)}
+
+
+def unnamed(row: Json) -> Json:
+    """A reviewer as a customer may know them: by number."""
+    who = row["id"] if row["id"].startswith(CUSTOMER) else f"expert {row['id']}"
+    return {name: value for name, value in row.items() if name not in {"id", "name"}} | {"reviewer": who}
 
 
 def digest(body: Json) -> str:

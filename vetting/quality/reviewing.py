@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from assignment.pooling import FIT
-from assignment.reviewing import NOBODY, Reviewing, read
+from assignment.reviewing import NOBODY, SEVERITY, Reviewing, read
 from irt.belief import Posterior
 from vetting import evidence
 from vetting import scale as scales
@@ -33,6 +33,11 @@ Seat = tuple[int, int, str]  # person, program, queue
 VAGUE = 1.0  # variance of how good the work of a gold unit is, of whose maker nothing is known
 
 
+RECENT, LEAST_FOR_DRIFT = 50, 20  # verdicts that a change is looked for in; fewer on either side say nothing
+DRIFT = 2.576  # standard errors: 1 false alarm in 100 looks, either way
+BATCH = 500  # submissions in memory at once
+
+
 @dataclass(frozen=True)
 class Verdict:
     """One judge's level on one piece of work, and somebody else's on the same."""
@@ -41,21 +46,18 @@ class Verdict:
     maker: Seat
     level: int
     other: int  # NOBODY without any
+    at: datetime  # of the work, or of the look at gold
 
 
 @dataclass(frozen=True, eq=False)
 class Made:
     """A piece of made work with everybody's levels."""
 
-    submission: Submission
+    maker: Seat
+    at: datetime
     form: QueueForm
     levels: Mapping[str, int]  # by judge, the weightiest last
     settled: int | None  # level of its outcome, where it is evidence
-
-    @property
-    def maker(self) -> Seat:
-        unit = self.submission.unit
-        return self.submission.offer.applicant_id, unit.program_id, unit.queue
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,15 @@ class Judge:
     name: str
     found: Reviewing
     live: Reviewing | None  # as the published scale reads them; None: as anybody
+    drift: float | None = None  # standard errors by which the last verdicts are stricter than those before
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the last verdicts differ by more than chance would have it."""
+        return self.drift is not None and abs(self.drift) > DRIFT
 
     def as_json(self) -> Json:
-        return {"judge": self.judge, "name": self.name, **asdict(self.found),
+        return {"judge": self.judge, "name": self.name, **asdict(self.found), "drift": self.drift,
                 "live": asdict(self.live) if self.live else None}  # fmt: skip
 
 
@@ -85,10 +93,11 @@ def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False
         verdicts.setdefault(one.judge, []).append(one)
     names = {str(e): person.name or f"Applicant {e}" for e, person in people.items()}
     names |= {f"{CUSTOMER}{p.id}": f"Customer of {p.name}" for p in db.scalars(select(Program))}
-    return [
-        Judge(judge, names.get(judge, judge), reading(judge, told, by_seat, vetted, scale), scale.reviewers.get(judge))
-        for judge, told in sorted(verdicts.items())
-    ]
+    found = []
+    for judge, told in sorted(verdicts.items()):
+        seen, drift = reading(judge, told, by_seat, vetted, scale)
+        found.append(Judge(judge, names.get(judge, judge), seen, scale.reviewers.get(judge), drift))
+    return found
 
 
 # -- verdicts ----------------------------------------------------------------------------------------
@@ -106,10 +115,13 @@ def made(db: Session, *, simulated: bool) -> Iterator[Made]:
             .selectinload(Resolution.offer),
         )
     )  # fmt: skip
-    for submission in db.scalars(asked):
-        outcome = submission.outcome
+    forms: dict[int, QueueForm] = {}
+    for submission in db.scalars(asked.execution_options(yield_per=BATCH)):
+        outcome, worded, unit = submission.outcome, submission.wording, submission.unit
         told = outcome.level if outcome is not None and counts_as_evidence(outcome) else None
-        yield Made(submission, QueueForm.model_validate(submission.wording.body), levels_on(submission), told)
+        form = forms.setdefault(worded.id, forms.get(worded.id) or QueueForm.model_validate(worded.body))
+        maker = submission.offer.applicant_id, unit.program_id, unit.queue
+        yield Made(maker, submission.at, form, levels_on(submission), told)
 
 
 def levels_on(submission: Submission) -> dict[str, int]:
@@ -133,7 +145,7 @@ def content(verdict: str, errors: Iterable[str]) -> int:
 def verdicts_on(work: Made) -> Iterator[Verdict]:
     for judge, level in work.levels.items():
         others = [other for who, other in work.levels.items() if who != judge]
-        yield Verdict(judge, work.maker, level, others[-1] if others else NOBODY)
+        yield Verdict(judge, work.maker, level, others[-1] if others else NOBODY, work.at)
 
 
 def gold_verdicts(people: Iterable[Applicant]) -> Iterator[Verdict]:
@@ -143,7 +155,8 @@ def gold_verdicts(people: Iterable[Applicant]) -> Iterator[Verdict]:
         for look, gold in looks_at_gold(seen):
             if look.verdict in STEPS and gold.verdict in STEPS:
                 seat = (0, gold.unit.program_id, gold.unit.queue)
-                yield Verdict(str(person.id), seat, content(look.verdict, look.errors), STEPS.index(gold.verdict))
+                level = content(look.verdict, look.errors)
+                yield Verdict(str(person.id), seat, level, STEPS.index(gold.verdict), look.at)
 
 
 # -- one judge -----------------------------------------------------------------------------------------
@@ -151,14 +164,31 @@ def gold_verdicts(people: Iterable[Applicant]) -> Iterator[Verdict]:
 
 def reading(
     judge: str, told: list[Verdict], done: Mapping[Seat, list[Made]], vetted: Mapping[int, Posterior], scale: Scale
-) -> Reviewing:
-    """One judge from their verdicts, makers being the anchors."""
+) -> tuple[Reviewing, float | None]:
+    """One judge from their verdicts, makers being the anchors, and how their last verdicts differ from those before."""
     seats = sorted({one.maker for one in told})
     at = {seat: n for n, seat in enumerate(seats)}
     placed = [anchor(seat, judge, done, vetted, scale) for seat in seats]
     mean, variance = np.array(placed).T
-    rows = np.array([(at[one.maker], one.level, one.other) for one in told], dtype=np.intp)
-    return read(mean, variance, rows[:, 0], rows[:, 1], rows[:, 2])
+    in_time = sorted(told, key=lambda one: one.at)
+    rows = np.array([(at[one.maker], one.level, one.other) for one in in_time], dtype=np.intp)
+    recent = min(RECENT, len(rows) // 2)
+    drift = None
+    if recent >= LEAST_FOR_DRIFT:
+        drift = apart(*(read(mean, variance, *part.T) for part in (rows[:-recent], rows[-recent:])))
+    return read(mean, variance, *rows.T), drift
+
+
+def apart(before: Reviewing, after: Reviewing) -> float | None:
+    """By how many standard errors a judge has become stricter: both readings without what is usual, which they share.
+
+    A reading is the usual, N(0, τ²), and the verdicts' own N(m, 1/p): 1/sd² = 1/τ² + p, mean/sd² = m p.
+    """
+    own = [1.0 / one.severity_sd**2 - 1.0 / SEVERITY**2 for one in (before, after)]
+    if min(own) <= 0:
+        return None
+    first, last = (one.severity / one.severity_sd**2 / p for one, p in zip((before, after), own, strict=True))
+    return float((last - first) / np.sqrt(1.0 / own[0] + 1.0 / own[1]))
 
 
 def anchor(
