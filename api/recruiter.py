@@ -26,6 +26,7 @@ from vetting.messages import DecisionForm, RoleForm
 from vetting.models import calls
 from vetting.records import Answer, Applicant, Invitation, Role, Sitting
 from vetting.sittings import sitting
+from vetting.sittings.content import unasked
 
 router = APIRouter()
 PAGE = 25
@@ -192,7 +193,8 @@ def candidates(request: Request, db: DB, ours: Ours, now: Now, who: Staff, numbe
     ]
     context = {
         **frame("recruiter", who, db, ours), "subject": "Candidates", "role": counts(db, role, now), "bar_p": CLEARS,
-        "groups": groups, "pager": views.pager(f"/recruiter/roles/{number}", at, len(flat), size),
+        "unasked": unasked(RoleForm.model_validate(role.body), ours.bank), "groups": groups,
+        "pager": views.pager(f"/recruiter/roles/{number}", at, len(flat), size),
     }  # fmt: skip
     return page(request, "recruiter/candidates.html", context)
 

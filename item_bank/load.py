@@ -107,8 +107,8 @@ def load(folder: Path | None = None, *, shelf: str = "items") -> Bank:
             for enemy in one.enemies
             if enemy not in files
         ]
-    if not items and not faults:
-        faults.append(f"{folder / shelf}: holds no item. Maybe the files do not end in .yaml.")
+    if not items and not probes and not faults:
+        faults.append(f"{folder / shelf}: holds no item, nor is there a probe. Maybe the files do not end in .yaml.")
     if faults or tree is None:
         raise BankFaultError(faults)
     return Bank(tree, items, probes)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, opened, out, print_json, record_number
+from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, record_number
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -45,7 +45,7 @@ def add_role(
     from vetting import programs, store
     from vetting.messages import RoleForm, read_form
     from vetting.records import Role
-    from vetting.sittings.content import check_content
+    from vetting.sittings.content import check_content, unasked
 
     engine, bank = opened(database)
     form = read_form(file, RoleForm)
@@ -54,6 +54,8 @@ def add_role(
     with store.writing(engine) as db:
         db.add(Role(at=datetime.now(UTC), name=form.name, body=form.model_dump(mode="json")))
     out.print(f"role [bold]{escape(form.name)}[/] with {len(form.skills)} skills, {form.minutes:.0f} minutes at most")
+    if missing := unasked(form, bank):
+        notes.print(f"No question of the bank asks about {escape(', '.join(missing))}. Maybe give the role interviews.")
 
 
 @roles.command("list")

@@ -133,7 +133,7 @@ def test_all_faults_of_all_files_are_told_at_once(folder):
 
 def test_an_empty_folder_is_no_bank(tmp_path, folder):
     (folder / "items" / "math" / "good-item.yaml").unlink()
-    assert "holds no item. Maybe" in faults(folder)[0]
+    assert "holds no item, nor is there a probe. Maybe" in faults(folder)[0]
     assert "no such file. Maybe" in faults(tmp_path / "nowhere")[0]
 
 

@@ -14,7 +14,7 @@ from vetting.messages import RoleForm
 from vetting.records import Grade, PlanRecord, Sitting
 from vetting.scope import ProgramForm
 from vetting.sittings import aim as aims
-from vetting.sittings import choice, content
+from vetting.sittings import choice, content, sitting
 
 MIXED = ("math.algebra", "math.proof", "science.physics", "language.german")
 
@@ -122,6 +122,22 @@ def test_content_that_the_bank_cannot_give_is_refused(bank, asks, said):
     form = RoleForm.model_validate({"name": "A role", "skills": {"math.algebra": {}}, "content": asks})
     with pytest.raises(ValueError, match=said):
         content.check_content(form, bank)
+
+
+def test_what_the_bank_does_not_ask_about_is_named(bank):
+    talks = replace(bank, items={})
+    assert content.unasked(role_form("math.proof"), bank) == []
+    assert content.unasked(role_form("math.proof"), talks) == [bank.tree.skills["math.proof"].name]
+    assert content.unasked(role_form("math.proof", interview_minutes=20), talks) == []
+
+
+def test_without_items_there_are_interviews_or_a_reason(db, bank):
+    talks = replace(bank, items={})
+    scales.keep_up(db, talks, NOON)
+    talk = sitting.next_step(db, begin(db, role_form(interview_minutes=20)), talks, NOON)
+    assert talk.item_id in talks.probes
+    none = sitting.next_step(db, begin(db, name="Bo"), talks, NOON)
+    assert none.reason == "no question left that would tell us more"
 
 
 # -- bars ------------------------------------------------------------------------------------------

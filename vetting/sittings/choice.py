@@ -100,7 +100,7 @@ def allowed(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None 
         item = bank.items.get(key)
         return item is not None and item.revision == scale.revision[row] and free[key] and key not in shut
 
-    return np.array([may(row, key) for row, key in enumerate(scale.items.ids)])
+    return np.array([may(row, key) for row, key in enumerate(scale.items.ids)], dtype=bool)
 
 
 # -- what next -------------------------------------------------------------------------------------

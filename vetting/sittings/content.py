@@ -91,6 +91,14 @@ def check_content(form: RoleForm, bank: Bank) -> None:
             )
 
 
+def unasked(form: RoleForm, bank: Bank) -> list[str]:
+    """Names of the role's skills of which nothing in the bank asks in such a sitting."""
+    talks = bank.probes.values() if form.interview_minutes else ()
+    asked = {skill for one in (*bank.items.values(), *talks) for skill in one.skills}
+    wanted = [skill for skill, ask in form.skills.items() if ask.weight > 0 and skill not in asked]
+    return [known.name if (known := bank.tree.skills.get(skill)) else skill for skill in wanted]
+
+
 def domains(scale: Scale, bank: Bank) -> list[str]:
     """The domain of the skill that each item of the scale leans on most."""
     main = scale.parameters.skill[np.arange(len(scale.items.ids)), np.argmax(scale.parameters.slope, axis=1)]
