@@ -177,14 +177,14 @@ def reason(row: Json) -> str:
 
 
 def to_learn(row: Json) -> str:
-    """Why hours that are there to learn are there; plans from before exploring say nothing of it."""
-    if row.get("learning", 0.0) < LEAST_HOURS:
+    """Why hours that are a trial are there; plans from before there were trials say nothing of it."""
+    units = round(row.get("tries", 0.0))
+    if not units:
         return ""
-    if row["hoped"] is None:
-        return f" {row['learning']:.1f} h of it follow those who are tried elsewhere."
+    many = "one unit" if units == 1 else f"{units} units"
     return (
-        f" {row['learning']:.1f} h of it are to learn how well they fit: the plan chose as if P(accepted) were "
-        f"{row['hoped']:.2f}, and counts on {row['acceptance']:.2f}."
+        f" {row['learning']:.1f} h of it are a trial of {many}, to learn how well they fit: the plan counts on "
+        f"P(accepted) {row['acceptance']:.2f}; if it goes well (one time in six) it will be {row['hoped']:.2f}."
     )
 
 
@@ -195,10 +195,10 @@ def learns(body: Json) -> str:
         return ""
     most = f"at most {100 * told['most']:.3g} % were allowed"
     if told["hours"] < LEAST_HOURS:
-        return f"No hours go where most is still to be learnt: none would pay ({most})."
+        return f"No hours are trials of who fits which queue: none would pay ({most})."
     return (
-        f"{told['hours']:.1f} hours ({100 * told['share']:.1f} %) go where most is still to be learnt; {most}. "
-        f"Today that costs at most {told['costs']:,.0f}."
+        f"{told['hours']:.1f} hours ({100 * told['share']:.1f} %) are trials of who fits which queue; {most}. "
+        f"Today that costs at most {told['costs']:,.0f}; what they tell is likely to bring {told['worth']:,.0f} later."
     )
 
 

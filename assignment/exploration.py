@@ -1,22 +1,29 @@
-r"""Where a plan pays a little to learn: optimism in the objective, forecasts untouched, a cap on the hours.
+r"""Where a plan pays a little to learn: small trials, priced by what their outcome is worth; forecasts untouched.
 
 Who might fit a queue better than vetting could see is only found out by letting them work there. With an expert's
-ability on a queue x ~ N(m, v), their fit to it included, optimism judges a produced unit as if x were m + c √v:
+ability on a queue x ~ N(m, v), their fit to it included, n units that are checked move m by N(0, σ²), where
 
-    hope = Φ((m + c √v - d - τ) / √(1 + v)) / Φ((m - d - τ) / √(1 + v))   ≥ 1,
+    σ² = v² / (v + 1 / (n I)),      I = Fisher's information in the verdict on one unit (assignment.pooling),
 
-a factor on the worth of an accepted unit. Rates stay what is believed, so that the plan promises no unit more than is
-expected; only the choice among people leans towards those of whom more is still to be learnt. c wanes with the time
-that is left to use what is learnt and ends halfway: c √(1 - 2 t / T), then 0.
+and in the same way n units move the log of their pace, of which a test saw a part. At the plan's prices one hour there
+is worth w, and the hour costs η ≥ w: what it earns elsewhere. After the trial w is N(w, s²), s² being both moves times
+the slopes of w, and the expert stays only if it paid. What the trial is worth is therefore
 
-What it may cost is bounded twice: at most `most` of the hours planned without it lie elsewhere for it, and the plan's
-gap, held against the bound of the plain problem, is what exploring costs today.
+    H s f((w - η) / s) - t (η - w),       f(z) = φ(z) + z Φ(z),
 
-How much hope keeps within `most` is found on the problem without the hours of the plan before. An earlier plan that
-explored would pull the plain one towards itself: some of what is explored would no longer count, hope would grow from
-plan to plan, and unchanged input would not give the same plan again.
+with H the hours that follow in which it would be used, and t the hours of n units. n is the best of `BATCHES`; each
+expert has at most one trial a plan, and those worth most an hour come first, until `most` of the hours are spent.
+As H falls, as v falls by what has been learnt, or as x gets unlikely to clear what pays, trials end by themselves.
 
-Reference: Auer, Cesa-Bianchi & Fischer (2002), Finite-time analysis of the multiarmed bandit problem.
+Trials are promised hours; all else is planned around them as ever, and units are promised at what is believed of them.
+The plan's gap, held against the bound of the plain problem, is what exploring costs today.
+
+Trials are found on the problem without the hours of the plan before. An earlier plan that explored would pull the plain
+one towards itself, and unchanged input would not give the same plan again.
+
+References: Frazier, Powell & Dayanik (2008), A knowledge-gradient policy for sequential information collection;
+Frazier & Powell (2010), Paradoxes in learning and the marginal value of information (the choice of n); Ryzhov, Powell
+& Frazier (2012), The knowledge gradient algorithm for a general class of online learning problems (the hours H).
 """
 
 from __future__ import annotations
@@ -26,18 +33,40 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
-from assignment.arrays import Floats
-from assignment.plan import Plan, weigh
+from assignment.arrays import Bools, Floats, Rows, total_by
+from assignment.plan import Plan, hour_values, weigh
+from assignment.pooling import information
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, Asks
 from assignment.solve import solve
 
-REACH = 0.5  # c at the start
-MOST = 0.1  # of the planned hours may go elsewhere in order to learn
-LEARN_FOR = 0.5  # of the time there is; trying people costs rejects, and what is learnt later pays too little
-HALVINGS = 4  # of the hope, until the hours keep to that; then only a part of them is moved
+MOST = 0.1  # of the planned hours may be trials
+BATCHES = (1, 2, 4, 8)  # units of a trial
+PART = 0.5  # of somebody's hours that a trial may take
 
 NOTHING = 1e-9  # hours
+
+
+@dataclass(frozen=True, eq=False)
+class Unknown:
+    """What is not known yet of who fits which queue, and how long it would be of use."""
+
+    mean: Floats  # (E, Q) of x, the fit included
+    variance: Floats  # (E, Q)
+    asks: Asks
+    pace_var: Floats  # (E,) of the log of somebody's minutes over what is expected of them
+    spread: float  # sd of the log minutes of one unit
+    checked: Floats  # (Q,) share of units with a verdict
+    ahead: Floats  # (E, Q) hours that follow in which what is learnt would be used
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Trials on some arcs; 0 where there is none."""
+
+    hours: Floats  # (A,)
+    worth: Floats  # (A,) what the outcome is expected to bring later, the hours of the trial paid
+    hoped: Floats  # (A,) acceptance after a trial that goes well: by one standard deviation, one time in six
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,84 +74,31 @@ class Explored:
     """A plan that also learns, and how much of it does."""
 
     plan: Plan
-    share: float  # of the hours planned without exploring that lie elsewhere for it
-    learning: Floats  # (A,) those hours
-    lift: Floats  # (A,) by what factor the worth of a unit was lifted in order to choose people
+    share: float  # of the hours planned without exploring that are trials
+    trials: Trials
 
 
-def waning(step: int, steps: int, reach: float = REACH) -> float:
-    """The reach c at one of `steps` plans, counted from 0: first learnt, then used."""
-    if not 0 <= step <= steps or steps < 1 or not (np.isfinite(reach) and reach >= 0):
-        raise ValueError(
-            f"waning: step {step} of {steps} with reach {reach}, but steps count from 0 and a reach is 0 or more. "
-            "Maybe the plans of an earlier program were counted too."
-        )
-    return reach * float(np.sqrt(max(1.0 - step / (LEARN_FOR * steps), 0.0)))
+def explore(problem: Problem, unknown: Unknown, *, most: float = MOST, time_limit: float | None = None) -> Explored:
+    """The best plan with trials in at most a share `most` of the hours, where any pays; else the plain plan.
 
-
-def hope(mean: Floats, variance: Floats, asks: Asks, reach: float | Floats) -> Floats:
-    """(E, Q) by what factor optimism lifts the worth of a unit; mean and variance of x, the fit included.
-
-    reach c: a number, or (Q,) where queues end at different times.
+    Value, bound and prices speak of the plain problem. Promises and kept hours of the problem hold as ever: trials that
+    would break a promise are left out.
     """
-    spread = np.sqrt(1.0 + variance)
-    h = (mean - asks.difficulty - asks.accepted_from) / spread
-    return np.asarray(ndtr(h + reach * np.sqrt(variance) / spread) / np.maximum(ndtr(h), np.finfo(float).tiny))
-
-
-def explore(problem: Problem, lift: Floats, *, most: float = MOST, time_limit: float | None = None) -> Explored:
-    """The best plan under optimism that moves at most a share `most` of the hours; else the plain plan.
-
-    lift (E, Q) as from `hope`. Value, bound and prices speak of the plain problem: nothing in the plan is optimistic
-    but the choice of people. Promises and kept hours of the problem hold as ever.
-    """
-    _refuse_bad_lift(problem, lift, most)
+    _refuse_bad_unknown(problem, unknown, most)
     fresh = replace(problem, before=np.zeros(problem.arcs))
     calm = solve(fresh, time_limit=time_limit)
-    trial = _within(fresh, calm, lift, most, time_limit)
     plain = solve(problem, time_limit=time_limit) if problem.before.any() else calm
-    if not trial.elsewhere.any():
-        return Explored(plain, 0.0, trial.elsewhere, trial.leaning)
-    held = problem.before if problem.before.any() else calm.hours
-    wished = replace(problem, before=held, quality=problem.quality * trial.leaning)
-    if trial.part < 1:
-        at_least = np.where(trial.elsewhere > 0, calm.hours + trial.elsewhere, 0.0)
-        wished = replace(problem, before=held, pinned=np.maximum(problem.pinned, at_least))
-    bold = solve(wished, time_limit=time_limit)
-    learning = np.minimum(np.maximum(bold.hours - calm.hours, 0.0), trial.elsewhere)
-    share = float(learning.sum() / max(calm.hours.sum(), NOTHING))
-    return Explored(_told_plainly(problem, plain, bold), share, learning, trial.leaning)
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """How much is tried: with how much hope, and where."""
-
-    leaning: Floats  # (A,) factor on the worth of a unit
-    elsewhere: Floats  # (A,) hours that lie elsewhere for it
-    part: float = 1.0  # of all that so much hope would move; below 1 those hours are promised, and hope stays out
-
-
-def _within(problem: Problem, plain: Plan, lift: Floats, most: float, time_limit: float | None) -> _Trial:
-    """The most hope under which no more than a share `most` of the hours lie elsewhere, moving them at its price.
-
-    Where a few people are everybody, even little hope moves somebody's whole week: then a part of that is tried.
-    """
-    extra = np.where(problem.role == PRODUCE, lift[problem.expert, problem.queue] - 1.0, 0.0)
-    trial = _Trial(np.ones(problem.arcs), np.zeros(problem.arcs))
-    for halved in range(HALVINGS if most > 0 and extra.any() else 0):
-        leaning = 1.0 + extra / 2**halved
-        wished = replace(problem, before=plain.hours, quality=problem.quality * leaning)
-        bold = solve(wished, time_limit=time_limit)
-        elsewhere = np.maximum(bold.hours - plain.hours, 0.0)
-        if not elsewhere.any():
-            break  # so little hope moves nothing: a part of what more of it moves
-        part = min(most * float(plain.hours.sum() / elsewhere.sum()), 1.0)
-        if part == 1.0:
-            return _Trial(leaning, elsewhere)
-        if (plain.broken + bold.broken).max() < NOTHING:  # else there is no room for a further promise
-            trial = _Trial(leaning, part * elsewhere, part)
-    return trial
+    held = replace(problem, before=problem.before if problem.before.any() else calm.hours)
+    trials = _trials(fresh, calm, unknown, most)
+    while trials.hours.any():
+        bold = solve(replace(held, pinned=problem.pinned + trials.hours), time_limit=time_limit)
+        told = _told_plainly(problem, plain, bold)
+        clashing = _where_promises_break(problem, told.broken - plain.broken, trials)
+        if not clashing.any():
+            kept = replace(trials, hours=np.minimum(bold.hours, trials.hours))
+            return Explored(told, float(kept.hours.sum() / calm.hours.sum()), kept)
+        trials = Trials(*(np.where(clashing, 0.0, part) for part in (trials.hours, trials.worth, trials.hoped)))
+    return Explored(plain, 0.0, trials)
 
 
 def _told_plainly(problem: Problem, plain: Plan, bold: Plan) -> Plan:
@@ -132,12 +108,110 @@ def _told_plainly(problem: Problem, plain: Plan, bold: Plan) -> Plan:
     return replace(plain, hours=bold.hours, value=value, objective=objective, broken=broken, status=bold.status)
 
 
-def _refuse_bad_lift(problem: Problem, lift: Floats, most: float) -> None:
-    shape = (problem.experts, len(problem.queues))
-    if lift.shape != shape or not (np.isfinite(lift) & (lift >= 1.0 - 1e-12)).all():
-        raise ValueError(
-            f"explore: lift is {lift.shape} and must be {shape}, finite and at least 1. "
-            "Maybe acceptances were given: see `hope`."
+def _where_promises_break(problem: Problem, more: Floats, trials: Trials) -> Bools:
+    """(A,) trials paid from a purse of which `more` (A,) promised hours are broken; all trials, if none is."""
+    purse = problem.queues.purse[problem.queue]
+    short = total_by(purse, more, len(problem.queues.budget))[purse] > NOTHING * (1.0 + problem.pinned.sum())
+    mine = short & (trials.hours > 0)
+    return mine if mine.any() or not short.any() else trials.hours > 0
+
+
+# -- which trials ------------------------------------------------------------------------------------
+
+
+def _trials(problem: Problem, calm: Plan, unknown: Unknown, most: float) -> Trials:
+    """The trials worth most an hour, one a person, within their share of the hours."""
+    making = (problem.role == PRODUCE) & (problem.accepted > 0)
+    at = np.flatnonzero(making & (calm.hours <= NOTHING) & (problem.pinned <= NOTHING))
+    found = _best_batches(_stakes(problem, calm, unknown, at))
+    left, busy = most * float(calm.hours.sum()), set[int]()
+    chosen: list[int] = []
+    for i in np.lexsort((at, -found.worth / np.maximum(found.hours, NOTHING))):
+        who, hours = int(problem.expert[at[i]]), float(found.hours[i])
+        if found.worth[i] > 0 and hours <= left and who not in busy:
+            busy.add(who)
+            left -= hours
+            chosen.append(i)
+    table = np.zeros((3, problem.arcs))
+    table[:, at[chosen]] = [part[chosen] for part in (found.hours, found.worth, found.hoped)]
+    return Trials(*table)
+
+
+@dataclass(frozen=True, eq=False)
+class _Stakes:
+    """What is at stake on some arcs where nobody is planned to make anything; one number an arc."""
+
+    above: Floats  # m over what is accepted
+    variance: Floats  # v
+    information: Floats  # I, of a unit that may or may not be checked
+    by_ability: Floats  # slope of w in x
+    pace_var: Floats
+    by_pace: Floats  # slope of w in the log of the pace
+    spread: float
+    lacks: Floats  # η - w
+    unit: Floats  # hours of a unit
+    room: Floats  # hours that a trial may take
+    ahead: Floats  # H
+
+
+def _stakes(problem: Problem, calm: Plan, unknown: Unknown, at: Rows) -> _Stakes:
+    e, q, rate, queues = problem.expert[at], problem.queue[at], problem.rate[at], problem.queues
+    worth = hour_values(problem, calm.prices)[at]
+    due = queues.due[q]
+    costs = calm.prices.hour[:, ::-1].cumsum(axis=1)[:, ::-1][e, due]  # an hour before a date is one before all later
+    variance, asks = unknown.variance[e, q], unknown.asks
+    above, sd = unknown.mean[e, q] - asks.difficulty[q] - asks.accepted_from, np.sqrt(1.0 + variance)
+    paid = np.maximum(queues.value[q] * problem.quality[at] - calm.prices.demand[q], 0.0)  # for an accepted unit
+    hours = problem.hours[e, due]
+    promised = np.bincount(problem.expert, problem.pinned, problem.experts)[e]
+    wanted = queues.demand[q] / problem.accepted[at]  # hours that the queue has for somebody
+    room = np.minimum(PART * np.maximum(hours - promised, 0.0), problem.cap[at])
+    return _Stakes(
+        above, variance, information(above) * unknown.checked[q], rate * paid * _density(above / sd) / sd,
+        unknown.pace_var[e], worth + problem.cost[at], unknown.spread, np.maximum(costs - worth, 0.0), 1.0 / rate,
+        np.minimum(room, wanted), unknown.ahead[e, q] * np.minimum(1.0, wanted / np.maximum(hours, NOTHING)),
+    )  # fmt: skip
+
+
+def _best_batches(stakes: _Stakes) -> Trials:
+    """On each of these arcs the trial of the length that is worth most; 0 where none is worth its hours."""
+    v, pace_var = stakes.variance, stakes.pace_var
+    hours, worth, moved = (np.zeros(len(v)) for _ in range(3))
+    for n in BATCHES:
+        spent = n * stakes.unit
+        found = v**2 * n * stakes.information / (v * n * stakes.information + 1.0)  # σ²
+        paced = pace_var**2 / (pace_var + stakes.spread**2 / n)
+        sd = np.sqrt(stakes.by_ability**2 * found + stakes.by_pace**2 * paced)
+        z = -stakes.lacks / np.maximum(sd, NOTHING)
+        gain = stakes.ahead * sd * (_density(z) + z * ndtr(z)) - stakes.lacks * spent
+        better = (spent <= stakes.room) & (gain > worth)
+        hours, worth, moved = (
+            np.where(better, new, old) for new, old in ((spent, hours), (gain, worth), (found, moved))
         )
+    return Trials(hours, worth, ndtr((stakes.above + np.sqrt(moved)) / np.sqrt(1.0 + v - moved)))
+
+
+def _density(z: Floats) -> Floats:
+    """φ(z)."""
+    return np.asarray(np.exp(-(z**2) / 2.0) / np.sqrt(2.0 * np.pi))
+
+
+def _refuse_bad_unknown(problem: Problem, unknown: Unknown, most: float) -> None:
+    seats, people, queues = (problem.experts, len(problem.queues)), (problem.experts,), (len(problem.queues),)
+    shapes = {"mean": seats, "variance": seats, "ahead": seats, "pace_var": people, "checked": queues}
+    for name, shape in shapes.items():
+        given = getattr(unknown, name)
+        if given.shape != shape or not np.isfinite(given).all():
+            raise ValueError(
+                f"explore: {name} is {given.shape} and must be {shape}, finite. Maybe a person or a queue was left out."
+            )
+        if name != "mean" and (given < 0).any():
+            raise ValueError(f"explore: {name} falls to {given.min():g}, below 0. Maybe a sign was turned.")
+    if unknown.checked.max(initial=0.0) > 1.0:
+        raise ValueError(
+            f"explore: checked rises to {unknown.checked.max():g}, but it is a share. Maybe reviews a unit were given."
+        )
+    if not unknown.spread > 0:
+        raise ValueError(f"explore: spread = {unknown.spread}, but minutes of units differ. Maybe it was left empty.")
     if not 0.0 <= most <= 1.0:
         raise ValueError(f"explore: most = {most}, but it is a share of the hours. Maybe it was given in percent.")

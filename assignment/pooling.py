@@ -122,6 +122,13 @@ def observed(
     return (mean / variance - centre / wide**2) / precision, 1.0 / precision
 
 
+def information(x: Floats) -> Floats:
+    """(A,) Fisher's information about x (A,) in one usual verdict on a unit, x counted from the queue's difficulty."""
+    kept, passed = (np.exp(-(at**2) / 2.0) / np.sqrt(2.0 * np.pi) for at in (x - REWORK_FROM, x))
+    slope = USUALLY.T @ np.stack([-kept, kept - passed, passed])
+    return np.asarray((slope**2 / np.maximum(USUALLY.T @ _levels(x), 1e-300)).sum(axis=0))
+
+
 def _levels(x: Floats) -> Floats:
     """(..., 3, P) P(rejected), P(sent back), P(accepted) at x (..., P)."""
     passed, kept = ndtr(x), ndtr(x - REWORK_FROM)

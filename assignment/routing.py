@@ -5,7 +5,8 @@ Of the hours done so far and the next unit together, arc a is due its share of t
     behind_a = (h_a / Σ h) · (Σ done + unit_a) - done_a,       unit_a = 60 / rate_a in minutes.
 
 The arc furthest behind comes next, as long as work waits there: after any number of units no arc with waiting work is
-more than about one unit behind its share. Where nothing planned waits, the arc whose hour is worth most at the plan's
+more than about one unit behind its share. A trial (`exploration`) is made before anything else: what it tells is worth
+most when it is told early. Where nothing planned waits, the arc whose hour is worth most at the plan's
 prices comes next, if it is worth its pay; else the expert is free. The router needs this expert's arcs and the prices
 only, so that it answers in microseconds and stays right when queues run dry or units come back.
 """
@@ -35,11 +36,14 @@ class Offer:
     planned: bool
 
 
-def offers(problem: Problem, plan: Plan, expert: int, done: Floats, waiting: Bools) -> list[Offer]:
+def offers(
+    problem: Problem, plan: Plan, expert: int, done: Floats, waiting: Bools, *, trials: Floats | None = None
+) -> list[Offer]:
     """What to offer the expert, best first; empty when nothing that waits is worth doing.
 
     done (A,) hours worked since the plan; waiting (A,) whether a unit waits there that this expert may take (not their
-    own to review, not declined before). A plan's hours that are done are no longer planned.
+    own to review, not declined before). A plan's hours that are done are no longer planned. trials (A,): hours of the
+    plan that come first.
     """
     if done.shape != plan.hours.shape or waiting.shape != plan.hours.shape:
         raise ValueError(
@@ -52,7 +56,8 @@ def offers(problem: Problem, plan: Plan, expert: int, done: Floats, waiting: Boo
     behind = _behind(plan.hours[mine], done[mine], 1.0 / problem.rate[mine])
     planned = (plan.hours[mine] > DONE) & (done[mine] < plan.hours[mine] - DONE)
     may = waiting[mine] & (planned | (worth > 0))
-    order = np.lexsort((-worth, np.where(planned, -behind, 0.0), ~planned))
+    early = planned & (done[mine] < (0.0 if trials is None else trials[mine]) - DONE)
+    order = np.lexsort((-worth, np.where(planned, -behind, 0.0), ~planned, ~early))
     return [
         Offer(
             arc=int(start + a),

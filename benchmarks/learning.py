@@ -28,7 +28,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from assignment.arrays import Bools, Floats, Rows, total_by
-from assignment.exploration import MOST, explore, hope, waning
+from assignment.exploration import MOST, Unknown, explore
 from assignment.plan import Plan
 from assignment.pooling import FIT, SLIP, paced, slips, with_fit
 from assignment.problem import Problem, Queues, staff
@@ -100,20 +100,21 @@ class Mind:
     covs: Floats = field(init=False)  # (E, S, S)
     minutes: Floats = field(init=False)  # (Q,)
     pace: Floats = field(init=False)  # (E,)
+    pace_var: Floats = field(init=False)  # (E,) of its logarithm
 
     def __post_init__(self) -> None:
         people, world = len(self.world.theta), self.world
         self.counts, self.logs = np.zeros((people, QUEUES, 3)), np.zeros((people, QUEUES))
         self.value, self.noise = np.zeros((people, QUEUES)), np.full((people, QUEUES), np.inf)
         self.means, self.covs = np.empty((people, SKILLS)), np.empty((people, SKILLS, SKILLS))
-        self.minutes, self.pace = np.ones(QUEUES), world.pace
+        self.minutes, self.pace, self.pace_var = np.ones(QUEUES), world.pace, np.full(people, PACE**2)
         self.believe(np.arange(people))
 
     def believe(self, who: Rows) -> None:
         """Everybody's belief from vetting and outcomes, solved and read as the product does."""
         for e in who:
             parts = [self.seen(e)]
-            done = [self.work(e, q) for q in np.flatnonzero(self.counts[e].any(axis=1))]
+            done = [self.work(e, q) for q in np.flatnonzero(self.counts[e].any(axis=1)).tolist()]
             before = belief.solve(POPULATION, parts[0]).belief
             known = belief.solve(POPULATION, together([*parts, as_evidence(done, AXIS, {}, before)]))
             self.means[e], self.covs[e] = known.mean, known.belief.cov
@@ -161,6 +162,7 @@ class Mind:
         found = paced(self.logs, self.counts.sum(axis=2), np.zeros(QUEUES, np.intp),
                       spread=SPREAD, person=PACE, between=BETWEEN, across=ACROSS)  # fmt: skip
         self.minutes, self.pace = np.exp(found.group), self.world.pace * np.exp(found.person)
+        self.pace_var = found.person_var
         self.believe(np.flatnonzero(counts.any(axis=(1, 2))))
 
 
@@ -242,7 +244,10 @@ def plan_week(world: World, mind: Mind, policy: str, entry: Bools, before: Float
     )  # fmt: skip
     if policy != "exploring":
         return problem, solve(problem), 0.0
-    found = explore(problem, hope(mean, variance, asks, waning(*at)), most=most)
+    week, weeks = at
+    ahead = np.repeat(world.hours[:, None] * (weeks - 1 - week), QUEUES, axis=1)
+    unknown = Unknown(mean, variance, asks, mind.pace_var, SPREAD, np.ones(QUEUES), ahead)
+    found = explore(problem, unknown, most=most)
     return problem, found.plan, found.share
 
 

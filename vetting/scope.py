@@ -139,7 +139,7 @@ class ProgramForm(Message):
     )  # part of the program: share of its hours
     block: Annotated[float, Field(ge=0, le=168)] = 0.0  # hours that anybody works on a queue in one role, or none
     most_queues: Annotated[int, Field(ge=1, le=500)] | None = None  # that one person works on
-    explore: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of hours that may go where most is still to be learnt
+    explore: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of hours that may be trials of who fits a queue
     queues: Annotated[list[QueueForm], Field(min_length=1, max_length=500)]
 
     def wishing(self, wishes: Mapping[str, float]) -> ProgramForm:

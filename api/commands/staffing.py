@@ -296,7 +296,8 @@ def tell(body: Account, names: dict[str, str]) -> None:
     out.print(table)
     if (told := body["exploring"]) is not None:
         share = f"{100 * told['share']:.1f} % of {100 * told['most']:.3g} % allowed"
-        out.print(f"exploring: {told['hours']:.1f} h, {share}, at most {told['costs']:,.0f} less today", markup=False)
+        brings = f"at most {told['costs']:,.0f} less today, {told['worth']:,.0f} expected later"
+        out.print(f"trials: {told['hours']:.1f} h, {share}, {brings}", markup=False)
     for row in sorted(body["hours"], key=lambda row: -row["hours"])[:SHOWN]:
         out.print(
             f"  {escape(names.get(row['expert'], row['expert'])):20} {row['hours']:5.1f} h "

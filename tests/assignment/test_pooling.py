@@ -1,8 +1,10 @@
+from itertools import product
+
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import gammaln, ndtr
 
-from assignment.pooling import FIT, REWORK_FROM, SLIP, observed, paced, pooled, slips, with_fit
+from assignment.pooling import FIT, REWORK_FROM, SLIP, information, observed, paced, pooled, slips, with_fit
 
 
 def posterior(counts, difficulty, mean, variance):
@@ -99,3 +101,20 @@ def test_many_units_of_somebody_known_already_say_as_much_as_a_fine_sum_finds_in
             assert (centre / sd**2 + value / noise) * found[sd] == pytest.approx(mean, abs=1e-4)
     assert found[sd] == pytest.approx(variance, rel=1e-3)
     assert found[1.0] > 1.2 * variance
+
+
+@pytest.mark.parametrize(("mean", "variance", "units"), [(0.0, 0.3, 4), (0.7, 0.3, 1), (0.7, 0.3, 8), (-0.5, 0.5, 4)])
+def test_by_information_units_move_the_mean_as_far_as_all_their_outcomes_do(mean, variance, units):
+    """Every outcome of so many units, by its chance, and what it moves the mean by; verdicts are taken as normal."""
+    x = np.linspace(mean - 6, mean + 6, 1001)
+    weight = np.exp(-((x - mean) ** 2) / (2 * variance))
+    weight /= weight.sum()
+    passed, kept = ndtr(x), ndtr(x - REWORK_FROM)
+    chance = np.log(slips(np.array(SLIP)).T @ np.stack([1 - kept, kept - passed, passed]))
+    moved = 0.0
+    for counts in product(range(units + 1), repeat=3):
+        if sum(counts) == units:
+            joint = weight * np.exp(gammaln(units + 1) - gammaln(np.add(counts, 1)).sum() + np.array(counts) @ chance)
+            moved += joint.sum() * (joint @ x / joint.sum() - mean) ** 2
+    told = units * information(np.array([mean]))[0]
+    assert variance**2 / (variance + 1 / told) == pytest.approx(moved, rel=0.08)

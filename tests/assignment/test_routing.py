@@ -29,6 +29,21 @@ def test_an_expert_who_takes_what_is_offered_follows_the_plan_to_within_a_unit()
     assert done[mine] == pytest.approx(PLAN.hours[mine], abs=1.0 / PROBLEM.rate[mine].min())
 
 
+def test_a_trial_is_made_before_anything_else_and_then_the_plan_goes_on():
+    e = busiest()
+    mine = np.flatnonzero((PROBLEM.expert == e) & (PLAN.hours > 0))
+    last = offers(PROBLEM, PLAN, e, np.zeros(PROBLEM.arcs), EVERYTHING)[len(mine) - 1].arc
+    trials = np.zeros(PROBLEM.arcs)
+    trials[last] = 0.4 * PLAN.hours[last]
+    done, order = np.zeros(PROBLEM.arcs), []
+    while (first := offers(PROBLEM, PLAN, e, done, EVERYTHING, trials=trials)) and first[0].planned:
+        order.append(first[0].arc)
+        done[first[0].arc] += 0.1 * PLAN.hours[last]
+    assert order[:4] == [last] * 4
+    assert set(order[4:]) == set(mine)
+    assert order[4] != last
+
+
 def test_where_nothing_planned_waits_the_most_valuable_work_is_offered_or_none():
     waiting = PLAN.hours == 0
     worth = hour_values(PROBLEM, PLAN.prices)

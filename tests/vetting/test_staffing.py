@@ -405,8 +405,12 @@ def test_a_plan_explores_only_if_it_was_asked_to_and_says_which_hours_and_why(db
     assert body["value"] + told["costs"] >= plain["value"] - 1e-6
     for row in tried:
         assert row["learning"] <= row["hours"] + 1e-9
-        assert row["hoped"] is None if row["role"] != "produce" else row["acceptance"] < row["hoped"] <= 1
-    assert {row["expert"] for row in tried if row["role"] == "produce"} & set(half_known)
+        assert row["role"] == "produce"
+        assert row["acceptance"] < row["hoped"] <= 1
+        assert row["repays"] > 0
+        assert row["tries"] <= 8 + 1e-6
+    assert told["worth"] == pytest.approx(sum(row["repays"] for row in tried))
+    assert {row["expert"] for row in tried} & set(half_known)
 
 
 def test_an_exploring_plan_made_again_is_the_same_however_often(db, half_known):
@@ -420,19 +424,20 @@ def test_an_exploring_plan_made_again_is_the_same_however_often(db, half_known):
     assert half_known
 
 
-def test_hope_wanes_by_the_day_until_half_of_a_queues_time_and_stays_where_there_is_none(db, half_known):
-    dated = exploring(db, 0.4, due=(NOON + timedelta(days=9)).date())
-    reach = []
-    for day in range(10):
-        body = staffing.make_plan(db, dated, NOON + timedelta(days=day)).body
-        reach.append(body["exploring"]["reach"]["Proofs"])
+def test_trials_end_as_a_queues_date_comes_near_and_go_on_where_there_is_none(db, half_known):
+    dated = exploring(db, 0.4, due=(NOON + timedelta(days=30)).date())
+    told = []
+    for day in (0, 15, 28, 29):
+        told.append(staffing.make_plan(db, dated, NOON + timedelta(days=day)).body["exploring"])
         db.expire_all()
-    assert reach == pytest.approx([0.5 * max(1 - day / 5, 0.0) ** 0.5 for day in range(10)])
+    assert [one["share"] > 0 for one in told] == [True, True, False, False]
+    assert told[0]["worth"] > told[1]["worth"] > told[2]["worth"] == 0  # fewer hours are left to use it
     endless = exploring(db, 0.4, "Endless")
-    plan(db, endless)
+    first = plan(db, endless)["exploring"]
     db.expire_all()
-    late = staffing.make_plan(db, endless, NOON + timedelta(days=40)).body
-    assert late["exploring"]["reach"] == {"Proofs": 0.5}
+    late = staffing.make_plan(db, endless, NOON + timedelta(days=40)).body["exploring"]
+    assert late["share"] == pytest.approx(first["share"], abs=0.02)
+    assert late["share"] > 0
     assert half_known
 
 

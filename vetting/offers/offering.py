@@ -22,9 +22,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from assignment.plan import Plan, Prices
-from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.routing import offers as routed
+from irt.model import Floats
 from vetting import evidence, programs
 from vetting import scale as scales
 from vetting.learning import Lessons, lessons
@@ -190,7 +190,8 @@ def looking(desk: Desk, q: int, queue: QueueForm, unit: Unit, task: str) -> Piec
 def planned(db: Session, desk: Desk) -> Iterator[Piece]:
     """Work by the plan's shares and prices."""
     problem, spent = desk.setting.problem, done(db, desk)
-    ranked = routed(problem, own_plan(desk), 0, spent, np.ones(problem.arcs, dtype=bool))
+    every, trials = np.ones(problem.arcs, dtype=bool), own_hours(desk, "learning")
+    ranked = routed(problem, own_plan(desk), 0, spent, every, trials=trials)
     for place, offer in enumerate(ranked):
         why = said(desk, offer.queue, offer.role, "plan" if offer.planned else "price")
         why |= {"behind": offer.behind, "worth": offer.worth}
@@ -349,20 +350,28 @@ def own_plan(desk: Desk) -> Plan:
     """The hours of one person of the plan, at its prices; the rest of it is not needed to route."""
     problem, body = desk.setting.problem, desk.plan.body
     names = [queue.name for queue in desk.setting.queues]
-    mine = {(row["queue"], row["role"]): row["hours"] for row in body["hours"] if row["expert"] == str(desk.person.id)}
-    hours = np.array([mine.get((names[q], ROLES[r]), 0.0) for q, r in zip(problem.queue, problem.role, strict=True)])
     priced = [body["prices"].get(name, {}) for name in names]
     by_row = {kind: np.array([price.get(kind, 0.0) for price in priced]) for kind in ("demand", "review", "second")}
     budget = np.zeros(len(problem.queues.budget))
     budget[problem.queues.purse] = [price.get("budget", 0.0) for price in priced]
     prices = Prices(**by_row, budget=budget, hour=np.zeros_like(problem.hours), pairing=np.zeros(problem.arcs))
-    return Plan(hours, 0.0, 0.0, 0.0, prices, np.zeros(problem.arcs), "optimal")
+    return Plan(own_hours(desk, "hours"), 0.0, 0.0, 0.0, prices, np.zeros(problem.arcs), "optimal")
 
 
-def done(db: Session, desk: Desk) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def own_hours(desk: Desk, what: str) -> Floats:
+    """(A,) hours of one person in the plan, or of them those that are there for something, such as learning."""
+    mine = [row for row in desk.plan.body["hours"] if row["expert"] == str(desk.person.id)]
+    return on_arcs(desk, {(row["queue"], row["role"]): row.get(what, 0.0) for row in mine})
+
+
+def on_arcs(desk: Desk, seats: Mapping[tuple[str, str], float]) -> Floats:
+    """(A,) hours by queue and role."""
+    arcs, queues = desk.setting.problem, desk.setting.queues
+    return np.array([seats.get((queues[q].name, ROLES[r]), 0.0) for q, r in zip(arcs.queue, arcs.role, strict=True)])
+
+
+def done(db: Session, desk: Desk) -> Floats:
     """(A,) hours this person worked on each arc since the plan."""
-    problem: Problem = desk.setting.problem
-    names = [queue.name for queue in desk.setting.queues]
     spent: dict[tuple[str, str], float] = {}
     mine = db.scalars(
         select(Offer).join(Unit).where(
@@ -374,7 +383,7 @@ def done(db: Session, desk: Desk) -> np.ndarray[tuple[int], np.dtype[np.float64]
         if product is not None:
             seat = offer.unit.queue, looks.face(offer)
             spent[seat] = spent.get(seat, 0.0) + product.seconds / 3600
-    return np.array([spent.get((names[q], ROLES[r]), 0.0) for q, r in zip(problem.queue, problem.role, strict=True)])
+    return on_arcs(desk, spent)
 
 
 def said(desk: Desk, q: int, role: int, rule: str) -> Json:

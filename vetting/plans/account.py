@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from assignment import explain
-from assignment.arrays import Floats
 from assignment.exploration import Explored
 from assignment.plan import Plan
 from assignment.projection import PRODUCE, ROLES, clearing_each_bar
@@ -29,7 +28,6 @@ class Exploring:
 
     found: Explored
     most: float  # share of the hours
-    reach: Floats  # (Q,) of hope
 
 
 def closed(setting: Scene) -> list[str]:
@@ -75,14 +73,15 @@ def body(setting: Scene, plan: Plan, exploring: Exploring | None = None) -> Json
     missing = explain.unmet(problem, plan)
     vet = invitations(setting, plan)
     weights = explain.skill_demand(problem, plan, setting.weights, setting.bars)
-    times = dates(setting, plan.hours)
+    trials = np.zeros(problem.arcs) if exploring is None else exploring.found.trials.hours
+    times = dates(setting, plan.hours, trials)
     return {
         "value": plan.value,
         "bound": plan.bound,
         "gap": plan.gap,
         "status": plan.status,
         "hours": [row for e in range(problem.experts) for row in seats(setting, plan, e, times, exploring)],
-        "exploring": None if exploring is None else told(setting, plan, exploring),
+        "exploring": None if exploring is None else told(plan, exploring),
         "queues": [queue_view(setting, plan, q, float(missing[q]), short.get(q)) for q in range(len(setting.queues))],
         "closed": closed(setting),
         "demand": {setting.pool.skills.ids[k]: float(weights[k]) for k in np.argsort(-weights) if weights[k] > 1e-6},
@@ -139,14 +138,14 @@ def prices(setting: Scene, plan: Plan) -> Json:
     }
 
 
-def told(setting: Scene, plan: Plan, exploring: Exploring) -> Json:
-    """What exploring comes to as a whole: its share of the hours, what it costs today, how far hope reaches."""
+def told(plan: Plan, exploring: Exploring) -> Json:
+    """What exploring comes to as a whole: its share of the hours, what it costs today, what it is to bring later."""
     return {
         "most": exploring.most,
         "share": exploring.found.share,
-        "hours": float(exploring.found.learning.sum()),
+        "hours": float(exploring.found.trials.hours.sum()),
         "costs": max(plan.bound - plan.objective, 0.0),
-        "reach": {queue.name: float(c) for queue, c in zip(setting.queues, exploring.reach, strict=True)},
+        "worth": float(exploring.found.trials.worth[exploring.found.trials.hours > 0].sum()),
     }
 
 
@@ -184,16 +183,20 @@ def seats(
 
 
 def to_learn(setting: Scene, exploring: Exploring | None, seat: explain.Choice) -> Json:
-    """How many of a seat's hours are there to learn, and the acceptance that was hoped for; None for a reviewer."""
-    if exploring is None:
-        return {"learning": 0.0, "hoped": None}
+    """How many of a seat's hours are a trial, of how many units, what their outcome may show and is worth later."""
     arcs = setting.problem
     here = (arcs.expert == seat.expert) & (arcs.queue == seat.queue) & (arcs.role == seat.role)
     arc = int(np.flatnonzero(here)[0])
-    likely = float(setting.projection.acceptance[seat.expert, seat.queue])
-    hours = float(exploring.found.learning[arc])
-    tried = hours > 0 and seat.role == PRODUCE
-    return {"learning": hours, "hoped": min(likely * float(exploring.found.lift[arc]), 1.0) if tried else None}
+    if exploring is None or not exploring.found.trials.hours[arc] > 0:
+        return {"learning": 0.0, "tries": 0.0, "hoped": None, "repays": 0.0}
+    trials = exploring.found.trials
+    hours = float(trials.hours[arc])
+    return {
+        "learning": hours,
+        "tries": hours * float(arcs.rate[arc]),
+        "hoped": float(trials.hoped[arc]),
+        "repays": float(trials.worth[arc]),
+    }
 
 
 def strongest(setting: Scene, e: int, q: int) -> str:

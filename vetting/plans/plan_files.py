@@ -151,7 +151,7 @@ def plan(
     weights, _ = table(program.queues, pool.skills)
     variance = pool.sds**2 @ (weights**2).T
     setting = compose(pool, program.queues, variance, Wishes(before=before), now)
-    account = body(*planned(setting, program, now, now, time_limit=time_limit))
+    account = body(*planned(setting, program, now, time_limit=time_limit))
     return account | ({"gains": worked_out(setting, program, now, time_limit=time_limit)} if gains else {})
 
 

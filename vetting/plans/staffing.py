@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from assignment import explain
 from assignment.arrays import Floats
-from assignment.exploration import REACH, explore, hope, waning
+from assignment.exploration import Unknown, explore
 from assignment.plan import Plan, hour_values
+from assignment.pooling import FIT
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.solve import solve
 from assignment.stints import solve_stints
+from vetting.learning import PACE, SPREAD
 from vetting.plans.account import Exploring, body, closed
-from vetting.plans.scene import Scene, deadlines, scene
+from vetting.plans.scene import WEEK, Scene, deadlines, scene
 from vetting.programs import scope_of
 from vetting.records import PlanRecord, Program
 from vetting.scope import ProgramForm
@@ -32,6 +34,9 @@ TIME_LIMIT = 20.0  # seconds a solve may take; the incumbent and its gap come ba
 
 STRETCH = 1.0  # hours that make somebody one of the people of a role
 FITTINGS, MIX_WITHIN = 12, 0.02  # rounds of fitting a mix; share of hours it may be off
+
+TOLD = timedelta(days=2)  # until a trial's units are made and checked
+GOES_ON = timedelta(weeks=12)  # work on a queue without a date, as far as it is counted on
 
 
 class ClosedQueueError(ValueError):
@@ -50,8 +55,7 @@ def make_plan(
         raise ClosedQueueError(" ".join(shut))
     asked = scope_of(db, program) or ProgramForm(name=program.name, queues=list(setting.queues))
     asked = asked.wishing(wishes or {})
-    begun = program.plans[0].at if program.plans else now
-    setting, plan, exploring = planned(setting, asked, begun, now)
+    setting, plan, exploring = planned(setting, asked, now)
     record = PlanRecord(at=now, program=program, body=body(setting, plan, exploring))
     db.add(record)
     db.flush()
@@ -59,18 +63,16 @@ def make_plan(
 
 
 def planned(
-    setting: Scene, asked: ProgramForm, begun: datetime, now: datetime, *, time_limit: float = TIME_LIMIT
+    setting: Scene, asked: ProgramForm, now: datetime, *, time_limit: float = TIME_LIMIT
 ) -> tuple[Scene, Plan, Exploring | None]:
-    """The plan as it was wished; at the end some of its hours may go where most is still to be learnt."""
+    """The plan as it was wished; at the end some of its hours may be trials."""
     setting, problem = as_wished(setting, asked.mix, time_limit)
     if asked.block or asked.most_queues:
         return setting, in_stints(problem, asked, time_limit), None
     if not asked.explore:
         return setting, solve(problem, time_limit=time_limit), None
-    reach = reaches(setting, begun, now)
-    lift = hope(setting.mean, setting.variance, setting.asks, reach)
-    found = explore(problem, lift, most=asked.explore, time_limit=time_limit)
-    return setting, found.plan, Exploring(found, asked.explore, reach)
+    found = explore(problem, unknown(setting, now), most=asked.explore, time_limit=time_limit)
+    return setting, found.plan, Exploring(found, asked.explore)
 
 
 def in_stints(problem: Problem, asked: ProgramForm, time_limit: float) -> Plan:
@@ -81,18 +83,30 @@ def in_stints(problem: Problem, asked: ProgramForm, time_limit: float) -> Plan:
 # -- exploring ---------------------------------------------------------------------------------------
 
 
-def reaches(setting: Scene, begun: datetime, now: datetime) -> Floats:
-    """(Q,) how far hope reaches in each queue: first learnt, then used.
+def unknown(setting: Scene, now: datetime) -> Unknown:
+    """What work could still teach about people, and of how much use it would be.
 
-    It wanes by whole days from the program's first plan on and ends halfway to the queue's date; without a date, work
-    goes on and it stays.
+    A table of experts says nothing of anybody's fit to a queue, so that there all of it is to be learnt.
     """
-    found = np.full(len(setting.queues), REACH)
-    for q, (queue, end) in enumerate(zip(setting.queues, deadlines(setting.queues, now), strict=True)):
-        if queue.due is not None:
-            days = max((end.date() - begun.date()).days, 0) + 1
-            found[q] = waning(min(max((now.date() - begun.date()).days, 0), days), days)
-    return found
+    return Unknown(
+        mean=setting.mean,
+        variance=setting.variance + (FIT**2 if setting.learnt is None else 0.0),
+        asks=setting.asks,
+        pace_var=np.full(setting.problem.experts, PACE**2) if setting.learnt is None else setting.learnt.pace_var,
+        spread=SPREAD,
+        checked=np.array([min(queue.reviews, 1.0) for queue in setting.queues]),
+        ahead=np.outer(setting.pool.week, useful_weeks(setting, now)),
+    )
+
+
+def useful_weeks(setting: Scene, now: datetime) -> Floats:
+    """(Q,) weeks, counted by whole days, from when trials of today have told something until a queue's date."""
+    today = now.date()
+    ends = [
+        end.date() if queue.due is not None else today + GOES_ON
+        for queue, end in zip(setting.queues, deadlines(setting.queues, now), strict=True)
+    ]
+    return np.array([max((end - today - TOLD) / WEEK, 0.0) for end in ends])
 
 
 # -- wishes about the whole of a plan ----------------------------------------------------------------
