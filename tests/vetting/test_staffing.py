@@ -408,6 +408,7 @@ def test_a_plan_explores_only_if_it_was_asked_to_and_says_which_hours_and_why(db
         assert row["role"] == "produce"
         assert row["acceptance"] < row["hoped"] <= 1
         assert row["repays"] > 0
+        assert row["from"] == str(NOON.date())
         assert row["tries"] <= 8 + 1e-6
     assert told["worth"] == pytest.approx(sum(row["repays"] for row in tried))
     assert {row["expert"] for row in tried} & set(half_known)

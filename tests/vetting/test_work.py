@@ -77,6 +77,25 @@ def test_the_same_state_offers_the_same_unit_and_keeps_it_until_it_is_answered(d
     assert first.why["minutes"] > 0
 
 
+@pytest.mark.parametrize("tried", ["Long", "Short"])
+def test_a_trial_is_offered_before_the_rest_of_somebodys_plan(db, people, tried):
+    made = planned(db, queue("Long", units=50), queue("Short", units=50))
+    shares = {"Long": (9.0, 0.5), "Short": (1.0, 0.5)}
+    row = made.plans[-1].body["hours"][0] | {"expert": str(people[0].id), "role": "produce"}
+    rows = [
+        row | {"queue": name, "hours": hours, "learning": trial if name == tried else 0.0}
+        for name, (hours, trial) in shares.items()
+    ]
+    made.plans[-1].body = made.plans[-1].body | {"hours": rows}
+    offered = []
+    for _ in range(6):
+        offer = take_as(db, people[0], "produce")
+        offered.append(offer.unit.queue)
+        do(db, offer, NOON)  # in ten minutes
+    assert offered[:3] == [tried] * 3
+    assert offered[3:] == ["Long"] * 3
+
+
 def test_declining_leaves_no_trace_but_that_the_unit_is_not_offered_again(db, people):
     planned(db)
     first = offering.next_offer(db, people[0], NOON)
