@@ -184,7 +184,7 @@ def to_learn(row: Json) -> str:
     many = "one unit" if units == 1 else f"{units} units"
     return (
         f" {row['learning']:.1f} h of it are a trial of {many}, to learn how well they fit: the plan counts on "
-        f"P(accepted) {row['acceptance']:.2f}; if it goes well (one time in six) it will be {row['hoped']:.2f}."
+        f"P(accepted) {row['acceptance']:.2f}, which one time in six will then be {row['hoped']:.2f} or more."
     )
 
 

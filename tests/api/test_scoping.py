@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import func, select
 
+from api import lead
 from tests.api.front import text
 from vetting import programs, store
 from vetting.quality import reweighting
@@ -47,7 +48,7 @@ def test_a_form_and_a_file_give_the_same_object(front, staff):
     assert "In 48 hours" in page.text
     plan = answer.headers["location"].replace("/queues", "")
     assert staff.post(plan).status_code == 303
-    assert "most is still to be learnt" in staff.get(plan).text
+    assert "trials of who fits which queue" in staff.get(plan).text
     # what is shown again for a change, sent back unchanged, changes nothing
     path = answer.headers["location"].replace("queues", "edit")
     before = counts(front)
@@ -123,3 +124,14 @@ def test_learnt_weights_stand_beside_stated_ones_and_survive_a_change_of_somethi
     assert scope(front, "Weighed").queues[0].skills == {"math.proof": 1}
     assert staff.post(f"{base}/edit", data=change | {"q0-weight-0": "0.5"}).status_code == 303
     assert scope(front, "Weighed").queues[0].stated == {}
+
+
+def test_a_seat_says_how_much_of_it_is_a_trial_and_what_may_come_of_it():
+    row = {"learning": 2.5, "tries": 4.0000001, "hoped": 0.71, "acceptance": 0.58}
+    assert lead.to_learn(row) == (
+        " 2.5 h of it are a trial of 4 units, to learn how well they fit: the plan counts on P(accepted) 0.58, which one "
+        "time in six will then be 0.71 or more."
+    )
+    assert "of one unit," in lead.to_learn(row | {"tries": 1.0})
+    for without in ({}, {"learning": 0.0, "tries": 0.0, "hoped": None}, {"learning": 1.0, "hoped": None}):
+        assert lead.to_learn(without) == ""
