@@ -6,13 +6,13 @@ plans with the beliefs of the day, units are made and checked by chance, and bel
 all outcomes with the product's own functions (irt.belief; vetting.learning, which reads counts around what is
 believed; assignment.pooling, .projection, .exploration).
 
-Everybody plans the same weeks of the same worlds: "vetting" never learns, "learning" does, "exploring" lets some
-hours go where most is still to be learnt (--explore), "knowing" is given abilities, fits and minutes. Who clears a
+Everybody plans the same weeks of the same worlds: "vetting" never learns, "learning" does, "exploring" makes some
+hours trials of who fits which queue (--explore), "knowing" is given abilities, fits and minutes. Who clears a
 bar is settled by vetting for all four, so that the gap is what planning alone could gain; with --open-bars everybody
 lets in whom they believe to clear it, and "knowing" those who do. "gap" is the share of the net value (worth of
 accepted units less pay) between "vetting" and "knowing" that was gained, over all weeks, in the last third and in the
-last week; "rejects" are over those of "vetting", and those of "knowing" are the floor. The heading says what sd
-vetting leaves on a skill.
+last week; "rejects" are over those of "vetting", and those of "knowing" are the floor; "±" are standard errors over
+worlds. The heading says what sd vetting leaves on a skill.
 
     python3 dev.py bench learning [--json] [--seeds 1 2 3] [--noise .6] [--load 1.6] [--experts 300] [--weeks 12]
                                   [--explore .1] [--open-bars]
@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import ndtr
+from scipy.stats import sem
 
 from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.exploration import MOST, Unknown, explore
@@ -227,7 +228,7 @@ class Week:
     net: float
     rejected: float
     submitted: float
-    explored: float  # share of hours that went elsewhere to learn
+    explored: float  # share of hours that were trials
 
 
 def plan_week(world: World, mind: Mind, policy: str, entry: Bools, before: Floats, at: tuple[int, int],
@@ -321,8 +322,11 @@ def compare(courses: dict[str, list[list[Week]]], policy: str, since: int) -> di
         ratios.append(bad[policy] / bad["vetting"])
         rejects.append(bad[policy])
         nets.append(net[policy] / net["vetting"] - 1.0)
-    return {"net": float(np.mean(nets)), "gap": float(np.mean(gaps)), "worst gap": float(np.min(gaps)),
+    told = {"net": float(np.mean(nets)), "gap": float(np.mean(gaps)), "worst gap": float(np.min(gaps)),
             "rejects": float(np.mean(rejects)), "over vetting's": float(np.mean(ratios))}  # fmt: skip
+    if len(gaps) > 1:
+        told |= {"gap ±": float(sem(gaps)), "over vetting's ±": float(sem(ratios))}
+    return told
 
 
 def study(
@@ -364,7 +368,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--noise", type=float, nargs="+", default=[0.3, 0.45, 0.6])
     parser.add_argument("--load", type=float, default=1.6)
     parser.add_argument("--open-bars", action="store_true", help="who clears a bar is believed anew every week")
-    parser.add_argument("--explore", type=float, default=MOST, help="share of hours that may go elsewhere to learn")
+    parser.add_argument("--explore", type=float, default=MOST, help="share of hours that may be trials")
     wish = parser.parse_args(argv)
     found = {}
     for noise in wish.noise:

@@ -129,8 +129,8 @@ def test_learnt_weights_stand_beside_stated_ones_and_survive_a_change_of_somethi
 def test_a_seat_says_how_much_of_it_is_a_trial_and_what_may_come_of_it():
     row = {"learning": 2.5, "tries": 4.0000001, "hoped": 0.71, "acceptance": 0.58}
     assert lead.to_learn(row) == (
-        " 2.5 h of it are a trial of 4 units, to learn how well they fit: the plan counts on P(accepted) 0.58, which one "
-        "time in six will then be 0.71 or more."
+        " 2.5 h of it are a trial of 4 units, to learn how well they fit: the plan counts on P(accepted) 0.58, which "
+        "one time in six will then be 0.71 or more."
     )
     assert "of one unit," in lead.to_learn(row | {"tries": 1.0})
     for without in ({}, {"learning": 0.0, "tries": 0.0, "hoped": None}, {"learning": 1.0, "hoped": None}):
