@@ -13,9 +13,10 @@ models is never surer than that allows. With persons, answers of one person shar
 Criteria that never stand together on one answer share an axis of Σ: nothing could tell their correlation.
 
 Marginal likelihood by EM: E-step `rater_sweep`, M-step `rater_step`; Σ by its own EM identity
-Σ <- Σ + Σ (Σ_b P' K⁻¹ (V + mm' - K) K⁻¹ P) Σ / N, shrunk by a few answers' worth of a prior; the scale is moved to
-unit variance in every pass (parameter expansion), passes are Anderson-mixed, and hyperparameters are renewed from
-the standard errors. Errors: observed information by Louis' identity, Σ taken as known.
+Σ <- Σ + Σ (Σ_b P' K⁻¹ (V + mm' - K) K⁻¹ P) Σ / N, held by a weak Wishart prior; where people's view is known, as on
+a published scale, only the panel's view is estimated around it, else the scale is moved to unit variance in every pass
+(parameter expansion). Passes are Anderson-mixed, and hyperparameters are renewed from the standard errors. Errors:
+observed information by Louis' identity, Σ taken as known.
 
 References: Samejima (1969); Patz, Junker, Johnson & Mariano (2002), The hierarchical rater model, JEBS 27;
 Robitzsch & Steinfeld (2018), Psych. Test Assess. Model. 60; Louis (1982); Liu, Rubin & Wu (1998) on PX-EM.
@@ -62,7 +63,8 @@ RENEWALS = 2  # of the hyperparameters
 ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
 SHARE = 0.3  # of quality a person's answers share, to begin with
 ANCHOR = 1e8  # precision with which the reference raters' mean severity is 0
-PSEUDO = 2.0  # answers' worth of prior for Σ, beside one an axis
+SPARE = 1e-3  # variance of each axis by itself, so that a known Σ can be inverted
+PSEUDO = 0.2  # answers' worth of prior for Σ: enough to hold what nobody saw
 
 
 class Prior(NamedTuple):
@@ -86,6 +88,7 @@ class Fit:
     mean: Floats  # (cells,)
     sd: Floats  # (cells,)
     tau: Floats  # (cells,) precision of what the ratings say of each cell
+    nu: Floats  # (cells,) precision times value of the same
     covariance: Floats  # (P, P) of the raters' parameters
     log_likelihood: float
     passes: int
@@ -169,8 +172,9 @@ def raters_at_start(ratings: Ratings, pairs: Pairs) -> Raters:
 class _Work:
     """The arrays that every pass needs; sites of the cells are kept between passes."""
 
-    def __init__(self, ratings: Ratings, also: tuple[Ints, Ints]) -> None:
+    def __init__(self, ratings: Ratings, also: tuple[Ints, Ints], known: Prior | None = None) -> None:
         self.ratings = ratings
+        self.known = None if known is None else Prior(*(m + SPARE * np.eye(len(m)) for m in known))
         self.cells, cell = cells_of(ratings, also)
         order = np.argsort(cell, kind="stable")
         self.rows = ratings.rows(order)
@@ -183,6 +187,8 @@ class _Work:
         self.said = np.bincount(self.cell, minlength=count)
         self.tau, self.nu = np.full(count, 1e-12), np.zeros(count)
         self.begin = prior_at_start(self.cells, ratings)
+        if self.known is not None:
+            self.begin = as_known(self.begin, self.known)
 
     def seen(self, at: Raters, prior: Prior, rounds: int) -> tuple[Floats, Floats, Floats, float, Floats, Floats]:
         """E-step: (belief, mean, variance, log-likelihood, gradients for Σ_W and Σ_B)."""
@@ -205,7 +211,9 @@ class _Work:
             renewed(prior.within, within, self.cells.blocks_of_answers, self.begin.within),
             renewed(prior.between, between, self.cells.blocks_of_people, self.begin.between),
         )
-        return in_units_of_quality(better, found, self.ratings)
+        if self.known is not None:
+            found = as_known(found, self.known)
+        return in_units_of_quality(better, found, self.ratings, scaled=self.known is None)
 
     def uncertainty(
         self, at: Raters, prior: Prior, spread: Spread
@@ -234,11 +242,24 @@ def _with_top(
     return (*found[:3], found[3] + top, *found[4:])
 
 
-def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings) -> tuple[Raters, Prior]:
+def as_known(found: Prior, known: Prior) -> Prior:
+    """Σ with people's view as it is known; how the panel's view leans on it, and what is its own, stay as found."""
+    out = []
+    for matrix, own in zip(found, known, strict=True):
+        size = len(own)
+        lean = matrix[size:, :size] @ np.linalg.pinv(matrix[:size, :size], rcond=1e-8, hermitian=True)
+        rest = matrix[size:, size:] - lean @ matrix[:size, size:]
+        out.append(np.block([[own, own @ lean.T], [lean @ own, rest + lean @ own @ lean.T]]))
+    return Prior(*out)
+
+
+def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings, *, scaled: bool = True) -> tuple[Raters, Prior]:
     """Mean variance 1 of quality, and of the panel's view of it: what a scale gains, discriminations lose."""
     layers = 1 if ratings.reference is None else 2
     axes = len(prior.within) // layers
     size = np.sqrt(np.diag(prior.within + prior.between).reshape(layers, axes).mean(1))
+    if not scaled:
+        size[0] = 1.0
     unit = np.repeat(size, axes)
     moved = rescaled(at, float(size[0]))
     own = np.where(ratings.layer == 1, np.log(size[-1] / size[0]), 0.0)
@@ -247,12 +268,22 @@ def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings) -> tuple[Rat
 
 
 def renewed(old: Floats, gradient: Floats, count: int, begin: Floats) -> Floats:
-    """Σ after one EM step, with the prior's few answers' worth of where it began."""
+    """Σ after one EM step under a Wishart prior around where it began, Σ0, of a few answers' worth w.
+
+    (N - w) Σ + w Σ Σ0⁻¹ Σ = S, with S the expected sum of squares over N answers: in axes where Σ0 is the identity, a
+    quadratic equation for each eigenvalue. An inverse Wishart of the same strength would hold Σ away from being
+    singular by the third root of w / N, and so take what criteria share for noise of the raters' own.
+    """
     if not begin.any():
         return old
-    weight = len(old) + PSEUDO
-    full = count * old + old @ gradient @ old + weight * begin
-    return (full + full.T) / 2 / (count + weight)
+    full = count * old + old @ gradient @ old
+    root = np.linalg.cholesky(begin)
+    away = np.linalg.inv(root)
+    value, vector = np.linalg.eigh(away @ (full + full.T) @ away.T / 2)
+    spare = count - PSEUDO
+    size = 2 * np.maximum(value, TINY) / (spare + np.sqrt(spare**2 + 4 * PSEUDO * np.maximum(value, TINY)))
+    half = root @ vector
+    return np.asarray(half * size @ half.T)
 
 
 def anchors(layer: Ints, pairs: Pairs, column: Ints, size: int) -> Floats:
@@ -273,10 +304,14 @@ def inverse(matrix: Floats) -> Floats:
 
 
 def fit(
-    ratings: Ratings, *, also: tuple[Ints, Ints] | None = None, progress: Callable[[int, float], None] | None = None,
+    ratings: Ratings, *, also: tuple[Ints, Ints] | None = None, quality: Prior | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> Fit:  # fmt: skip
-    """Raters, rubric and qualities by marginal likelihood; `also` are (answers, criteria) to be told about too."""
-    work = _Work(ratings, also or (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)))
+    """Raters, rubric and qualities by marginal likelihood; `also` are (answers, criteria) to be told about too.
+
+    quality: Σ_W and Σ_B of people's view where they are known, as on a published scale; else they are estimated.
+    """
+    work = _Work(ratings, also or (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)), quality)
     at, prior, spread = raters_at_start(ratings, work.pairs), work.begin, spread_at_start()
     passes, change = 0, np.inf
     for _ in range(RENEWALS):
@@ -287,8 +322,8 @@ def fit(
     at, prior, count, change = climb(work, at, prior, spread, progress)
     covariance, (belief, mean, var, total) = work.uncertainty(at, prior, spread)
     return Fit(
-        ratings, work.cells, work.pairs, at, spread, prior, belief, mean, np.sqrt(var), work.tau, covariance, total,
-        passes + count, change,
+        ratings, work.cells, work.pairs, at, spread, prior, belief, mean, np.sqrt(var), work.tau, work.nu, covariance,
+        total, passes + count, change,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ class RatingTable:
     raters: tuple[str, ...]
     values: tuple[tuple[int, ...], ...]  # levels of each criterion as the file has them
     left_out: dict[str, str] = field(default_factory=dict)  # rater -> why
+    persons: tuple[str, ...] = ()  # whose answers they are; none where the file does not say
 
     def value(self, criterion: Ints, level: Ints) -> Floats:
         """Levels in the file's own numbers, (n,)."""
@@ -140,15 +141,15 @@ def table_of(found: _Rows, reference: tuple[str, ...]) -> RatingTable:
     criteria, criterion = _again(list(found.criterion), criterion[keep])
     raters, rater = _again(names, rater[keep])
     values, place = levels_of(criterion, level[keep], criteria)
-    people = None
+    people, persons = None, np.array([])
     if found.person:
-        of = [found.person[found.answer[name]] for name in answers]
-        people = np.unique(of, return_inverse=True)[1].astype(np.int64)
+        persons, people = np.unique([found.person[found.answer[name]] for name in answers], return_inverse=True)
     ratings = Ratings(
         answer, criterion, rater, place, np.array([len(one) for one in values]), len(answers), len(raters),
-        weight[keep], people, np.array([raters.index(name) for name in anchors]) if anchors else None,
+        weight[keep], None if people is None else people.astype(np.int64),
+        np.array([raters.index(name) for name in anchors]) if anchors else None,
     )  # fmt: skip
-    return RatingTable(ratings, answers, criteria, raters, values, left_out)
+    return RatingTable(ratings, answers, criteria, raters, values, left_out, tuple(persons.tolist()))
 
 
 def _again(names: list[str], index: Ints) -> tuple[tuple[str, ...], Ints]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from irt.model import Floats, Ints
 from irt.rater_agreement import alpha, kappa, pair_counts
+from irt.rater_people import people
 from irt.rater_watch import agreement_with_expectation, foretold, worth_of_another
 from irt.raters import Fit, fit
 from vetting.agreement.rating_baselines import HeldOut, compare
@@ -53,12 +54,22 @@ class Quality(BaseModel):
     worth: float  # expected fall of the variance by one more grade
 
 
+class PersonRow(BaseModel):
+    """What all answers of a person share on one criterion; the error holds what is not known of the raters."""
+
+    person: str
+    criterion: str
+    quality: float
+    sd: float
+
+
 class RatersFile(BaseModel):
     """RATERS.json."""
 
     raters: list[RaterRow]
     alpha: dict[str, Alpha]
     quality: list[Quality]
+    persons: list[PersonRow]
     criteria: dict[str, dict[str, list[float] | list[int]]]
     left_out: dict[str, str]
     notes: list[str]
@@ -81,6 +92,7 @@ def measure(
     scale = np.sqrt(np.diag(whole))
     return RatersFile(
         raters=rater_rows(table, found), alpha=alphas(table, seed), quality=qualities(table, found, chosen),
+        persons=person_rows(table, found),
         criteria={
             name or "level": {"levels": list(table.values[c]), "thresholds": _finite(found.raters.threshold[c])}
             for c, name in enumerate(table.criteria)
@@ -158,6 +170,22 @@ def qualities(table: RatingTable, found: Fit, rater: int) -> list[Quality]:
             worth=worth[n],
         )
         for n, cell in enumerate(cells)
+    ]  # fmt: skip
+
+
+def person_rows(table: RatingTable, found: Fit) -> list[PersonRow]:
+    """Every person on every criterion that anybody graded them on; nobody where the file names no persons."""
+    if found.ratings.person is None:
+        return []
+    told = people(found)
+    whose, size = found.ratings.person[found.cells.answer], len(table.criteria)
+    return [
+        PersonRow(
+            person=table.persons[code // size], criterion=table.criteria[code % size],
+            quality=told.mean[code // size, axis], sd=float(np.sqrt(told.cov[code // size, axis, axis])),
+        )
+        for code in np.unique(whose * size + found.cells.criterion).tolist()
+        for axis in [int(told.axis[code % size])]
     ]  # fmt: skip
 
 
