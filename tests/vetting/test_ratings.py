@@ -1,8 +1,10 @@
 """Tables of ratings: what is read, what is refused, what is left out."""
 
+import numpy as np
 import pytest
 
 from vetting.agreement.rating_table import read
+from vetting.agreement.ratings import measure
 from vetting.tables import TableFaultError
 
 
@@ -42,3 +44,23 @@ def test_a_constant_rater_and_a_stranger_are_left_out_with_reasons(tmp_path):
 def test_an_unknown_reference_rater_is_named(tmp_path):
     with pytest.raises(TableFaultError, match="'q' rated nothing"):
         read(table(tmp_path, "answer,rater,level\na,x,1\na,y,2\n"), reference=("q",))
+
+
+def test_persons_are_told_with_an_error_where_the_file_names_them(tmp_path):
+    rng = np.random.default_rng(7)
+    lines = ["answer,rater,level,person"]
+    for person in range(30):
+        shared = rng.normal()
+        for answer in range(2):
+            quality = shared + 0.4 * rng.normal()
+            for rater, severity in (("x", 0.5), ("y", -0.5)):
+                level = int(np.sum(quality - severity + 0.4 * rng.normal() > np.array([-1, 0, 1])))
+                lines.append(f"{person}/{answer},{rater},{level},p{person:02d}")
+    named = read(table(tmp_path, "\n".join(lines) + "\n"))
+    rows = measure(named).persons
+    assert [one.person for one in rows] == [f"p{n:02d}" for n in range(30)]
+    given = np.bincount(named.ratings.person[named.ratings.answer], weights=named.ratings.level)
+    assert np.corrcoef([one.quality for one in rows], given)[0, 1] > 0.95
+    assert all(0 < one.sd < 1 for one in rows)
+    nameless = read(table(tmp_path, "\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n"))
+    assert measure(nameless).persons == []
