@@ -13,7 +13,7 @@ models is never surer than that allows. With persons, answers of one person shar
 Criteria that never stand together on one answer share an axis of Σ: nothing could tell their correlation.
 
 Marginal likelihood by EM: E-step `rater_sweep`, M-step `rater_step`; Σ by its own EM identity
-Σ <- Σ + Σ (Σ_b P' K⁻¹ (V + mm' - K) K⁻¹ P) Σ / N, held by a weak Wishart prior; where people's view is known, as on
+Σ <- Σ + Σ (Σ_b P' K⁻¹ (V + mm' - K) K⁻¹ P) Σ / N, held by a weak prior; where people's view is known, as on
 a published scale, only the panel's view is estimated around it, else the scale is moved to unit variance in every pass
 (parameter expansion). Passes are Anderson-mixed, and hyperparameters are renewed from the standard errors. Errors:
 observed information by Louis' identity, Σ taken as known.
@@ -63,8 +63,9 @@ RENEWALS = 2  # of the hyperparameters
 ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
 SHARE = 0.3  # of quality a person's answers share, to begin with
 ANCHOR = 1e8  # precision with which the reference raters' mean severity is 0
-SPARE = 1e-3  # variance of each axis by itself, so that a known Σ can be inverted
-PSEUDO = 0.2  # answers' worth of prior for Σ: enough to hold what nobody saw
+SPARE = 1e-3  # variance of each axis by itself beside a known Σ, so that it can be inverted
+PSEUDO = 2.0  # answers' worth of prior for Σ, beside one an axis
+LIGHT = 0.2  # the same where people's view is known
 
 
 class Prior(NamedTuple):
@@ -174,7 +175,6 @@ class _Work:
 
     def __init__(self, ratings: Ratings, also: tuple[Ints, Ints], known: Prior | None = None) -> None:
         self.ratings = ratings
-        self.known = None if known is None else Prior(*(m + SPARE * np.eye(len(m)) for m in known))
         self.cells, cell = cells_of(ratings, also)
         order = np.argsort(cell, kind="stable")
         self.rows = ratings.rows(order)
@@ -187,6 +187,7 @@ class _Work:
         self.said = np.bincount(self.cell, minlength=count)
         self.tau, self.nu = np.full(count, 1e-12), np.zeros(count)
         self.begin = prior_at_start(self.cells, ratings)
+        self.known = None if known is None else as_seen(known, self.begin, ratings)
         if self.known is not None:
             self.begin = as_known(self.begin, self.known)
 
@@ -207,9 +208,10 @@ class _Work:
         shape = (len(self.pairs.rater), int(self.ratings.levels.max()))
         counts = tally(self.cell, self.pair, self.rows.level, self.rows.weight, belief, shape)
         better = improved(at, self.pairs, self.ratings.layer, spread, counts)
+        sure = self.known is not None
         found = Prior(
-            renewed(prior.within, within, self.cells.blocks_of_answers, self.begin.within),
-            renewed(prior.between, between, self.cells.blocks_of_people, self.begin.between),
+            renewed(prior.within, within, self.cells.blocks_of_answers, self.begin.within, known=sure),
+            renewed(prior.between, between, self.cells.blocks_of_people, self.begin.between, known=sure),
         )
         if self.known is not None:
             found = as_known(found, self.known)
@@ -242,13 +244,25 @@ def _with_top(
     return (*found[:3], found[3] + top, *found[4:])
 
 
+def as_seen(known: Prior, begin: Prior, ratings: Ratings) -> Prior:
+    """What is known of people's view, each axis with a little of its own. Raises ValueError where it does not fit."""
+    axes = len(begin.within) // (1 if ratings.reference is None else 2)
+    if any(matrix.shape != (axes, axes) for matrix in known) or known.between.any() != begin.between.any():
+        raise ValueError(
+            f"fit: quality is {known.within.shape} and {known.between.shape}, but the ratings have {axes} axes and "
+            f"persons are {'' if begin.between.any() else 'not '}named. Maybe criteria that never meet share an axis."
+        )
+    return Prior(*(matrix + SPARE * matrix.any() * np.eye(axes) for matrix in known))
+
+
 def as_known(found: Prior, known: Prior) -> Prior:
     """Σ with people's view as it is known; how the panel's view leans on it, and what is its own, stay as found."""
     out = []
     for matrix, own in zip(found, known, strict=True):
         size = len(own)
-        lean = matrix[size:, :size] @ np.linalg.pinv(matrix[:size, :size], rcond=1e-8, hermitian=True)
-        rest = matrix[size:, size:] - lean @ matrix[:size, size:]
+        lean = matrix[size:, :size] @ np.linalg.pinv(matrix[:size, :size], hermitian=True)
+        value, vector = np.linalg.eigh(matrix[size:, size:] - lean @ matrix[:size, size:])
+        rest = vector * np.maximum(value, SPARE * own.any()) @ vector.T
         out.append(np.block([[own, own @ lean.T], [lean @ own, rest + lean @ own @ lean.T]]))
     return Prior(*out)
 
@@ -267,21 +281,26 @@ def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings, *, scaled: b
     return moved, Prior(*(matrix / np.outer(unit, unit) for matrix in prior))
 
 
-def renewed(old: Floats, gradient: Floats, count: int, begin: Floats) -> Floats:
-    """Σ after one EM step under a Wishart prior around where it began, Σ0, of a few answers' worth w.
+def renewed(old: Floats, gradient: Floats, count: int, begin: Floats, *, known: bool = False) -> Floats:
+    """Σ after one EM step under a prior around where it began, Σ0, of a few answers' worth w; S is the sum of squares.
 
-    (N - w) Σ + w Σ Σ0⁻¹ Σ = S, with S the expected sum of squares over N answers: in axes where Σ0 is the identity, a
-    quadratic equation for each eigenvalue. An inverse Wishart of the same strength would hold Σ away from being
-    singular by the third root of w / N, and so take what criteria share for noise of the raters' own.
+    Inverse Wishart: (N + w) Σ = S + w Σ0, which never lets Σ become singular. Where people's view is known nothing else
+    can run away, and a Wishart prior, (N - w) Σ + w Σ Σ0⁻¹ Σ = S, is better: the inverse one holds Σ away from being
+    singular by the third root of w / N, so that a panel which sees what people see would not be believed. In axes where
+    Σ0 is the identity its equation is quadratic in each eigenvalue.
     """
     if not begin.any():
         return old
     full = count * old + old @ gradient @ old
+    full = (full + full.T) / 2
+    if not known:
+        weight = len(old) + PSEUDO
+        return np.asarray((full + weight * begin) / (count + weight))
     root = np.linalg.cholesky(begin)
     away = np.linalg.inv(root)
-    value, vector = np.linalg.eigh(away @ (full + full.T) @ away.T / 2)
-    spare = count - PSEUDO
-    size = 2 * np.maximum(value, TINY) / (spare + np.sqrt(spare**2 + 4 * PSEUDO * np.maximum(value, TINY)))
+    value, vector = np.linalg.eigh(away @ full @ away.T)
+    spare = count - LIGHT
+    size = 2 * np.maximum(value, TINY) / (spare + np.sqrt(spare**2 + 4 * LIGHT * np.maximum(value, TINY)))
     half = root @ vector
     return np.asarray(half * size @ half.T)
 

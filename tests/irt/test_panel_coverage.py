@@ -111,3 +111,11 @@ def test_without_persons_there_is_nothing_to_tell():
     ratings = replace(one_criterion(np.random.default_rng(43)), person=None)
     with pytest.raises(ValueError, match="whose answers they are"):
         people(fit(ratings))
+
+
+def test_a_scale_that_does_not_fit_the_ratings_is_refused():
+    ratings, _ = drawn(np.random.default_rng(44), 10, 2, 0.0)
+    with pytest.raises(ValueError, match="the ratings have 3 axes and persons are named"):
+        fit(ratings, quality=Prior(np.eye(2), np.eye(2)))
+    with pytest.raises(ValueError, match="persons are not named"):
+        fit(replace(ratings, person=None), quality=QUALITY)
