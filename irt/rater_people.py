@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from irt.model import Floats, Ints
-from irt.rater_step import chances, columns, reaches, scores
+from irt.rater_step import chances, columns, contrasts, reaches, scores
 from irt.rater_sweep import GRID, joined, prior
 from irt.raters import Fit
 
@@ -69,7 +69,8 @@ def leanings(fit: Fit) -> csr_array:
     code = fit.pairs.rater * len(rows.levels) + fit.pairs.criterion
     pair = np.searchsorted(code, rows.rater * len(rows.levels) + rows.criterion)
     z = reaches(fit.raters, fit.pairs)
-    score = scores(z, chances(z), np.exp(fit.raters.log_discrimination[fit.pairs.rater]))  # (pairs, K, F, G)
+    turn = contrasts(fit.raters.threshold)[fit.pairs.criterion]
+    score = scores(z, chances(z), np.exp(fit.raters.log_discrimination[fit.pairs.rater]), turn)  # (pairs, K, F, G)
     column, size = columns(fit.raters, fit.pairs)
     off = fit.belief * (GRID - fit.mean[:, None]) / fit.sd[:, None] ** 2
     lean = np.empty((len(rows.answer), score.shape[2]))

@@ -1,13 +1,16 @@
 r"""How a rater's grade depends on quality, and one step of scoring towards better raters.
 
-    z_k = φ_r (q - ρ_r - δ_rc + t_ck),   P(Y >= k | q) = σ(z_k),   P(Y = k | q) = σ(z_k) - σ(z_k+1)
+    z_k = φ_r (q - ρ_r - δ_rc + t_ck + s_rck),   P(Y >= k | q) = σ(z_k),   P(Y = k | q) = σ(z_k) - σ(z_k+1)
 
-Entries a pair (rater, criterion) has to do with, in this order: ρ_r, δ_rc, log φ_r, t_c1, ..., t_cM. With expected
-counts N (pairs, K, G) of an E-step the gradient is Σ N s and the information Σ_g n_g Σ_k P_k s_k s_k',
+Steps s_rc sum to zero over k: where a rater's scale is wider or narrower than the rubric's, not how strict he is. They
+are H u_rc with M - 1 orthonormal contrasts H.
+
+Entries a pair (rater, criterion) has to do with, in this order: ρ_r, δ_rc, log φ_r, t_c1, ..., t_cM, u_rc. With
+expected counts N (pairs, K, G) of an E-step the gradient is Σ N s and the information Σ_g n_g Σ_k P_k s_k s_k',
 s = ∂ log P / ∂(entries); one Fisher-scoring step solves the sparse system of all pairs together.
 
-Priors: ρ_r ~ N(0, τ_ρ²), δ_rc ~ N(0, τ_δ²), log φ_r ~ N(log φ0, s_φ²), each layer its own; t_ck ~ N(0, 5²) and log
-gaps of thresholds ~ N(log .8, 1.5²), so that a level nobody gave keeps a place.
+Priors: ρ_r ~ N(0, τ_ρ²), δ_rc ~ N(0, τ_δ²), u_rc ~ N(0, τ_s²), log φ_r ~ N(log φ0, s_φ²), each layer its own;
+t_ck ~ N(0, 5²) and log gaps of thresholds ~ N(log .8, 1.5²), so that a level nobody gave keeps a place.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import helmert
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
 from scipy.special import expit
@@ -27,7 +31,7 @@ THRESHOLD_SD = 5.0
 GAP, GAP_SD = 0.8, 1.5
 LONGEST = 0.7  # longest step of an entry
 STRENGTH = 3.0  # raters that the starting value of a hyperparameter counts for
-START = {"severity": 0.5, "deviation": 0.25, "discrimination": 0.3}  # prior sds to begin with
+START = {"severity": 0.5, "deviation": 0.25, "step": 0.2, "discrimination": 0.3}  # prior sds to begin with
 SHARP = float(np.log(2.0))  # log φ0 to begin with
 
 
@@ -43,6 +47,7 @@ class Spread(NamedTuple):
 
     severity: Floats  # τ_ρ
     deviation: Floats  # τ_δ
+    step: Floats  # τ_s
     discrimination: Floats  # s_φ
     sharp: Floats  # log φ0
 
@@ -55,18 +60,35 @@ class Raters:
     deviation: Floats  # δ (pairs,)
     log_discrimination: Floats  # (R,)
     threshold: Floats  # t (C, M), falling, -inf past a criterion's own levels
+    step: Floats  # u (pairs, M - 1), nan past a criterion's own levels
 
 
 def spread_at_start() -> Spread:
     two = np.ones(2)
-    return Spread(START["severity"] * two, START["deviation"] * two, START["discrimination"] * two, SHARP * two)
+    own = {name: value * two for name, value in START.items()}
+    return Spread(**own, sharp=SHARP * two)
+
+
+def contrasts(threshold: Floats) -> Floats:
+    """H (C, M, M - 1): orthonormal, each column sums to zero over a criterion's own levels; 0 past them."""
+    size, most = threshold.shape
+    out = np.zeros((size, most, most - 1))
+    for c, own in enumerate(np.isfinite(threshold).sum(1).tolist()):
+        out[c, :own, : own - 1] = helmert(own).T
+    return out
+
+
+def own_thresholds(at: Raters, pairs: Pairs) -> Floats:
+    """Thresholds (pairs, M) as each rater reads them: t + s."""
+    turned = (contrasts(at.threshold)[pairs.criterion] * np.nan_to_num(at.step)[:, None]).sum(2)
+    return np.asarray(at.threshold[pairs.criterion] + turned)
 
 
 def reaches(at: Raters, pairs: Pairs, grid: Floats = GRID) -> Floats:
     """Z (pairs, M, G); -inf for levels a criterion lacks."""
     own = grid - at.severity[pairs.rater, None] - at.deviation[:, None]  # (pairs, G)
     phi = np.exp(at.log_discrimination[pairs.rater])
-    return phi[:, None, None] * (own[:, None, :] + at.threshold[pairs.criterion][:, :, None])
+    return phi[:, None, None] * (own[:, None, :] + own_thresholds(at, pairs)[:, :, None])
 
 
 def chances(z: Floats) -> Floats:
@@ -79,8 +101,8 @@ def chances(z: Floats) -> Floats:
     return shown
 
 
-def scores(z: Floats, p: Floats, phi: Floats) -> Floats:
-    """∂ log P(Y = k | q) / ∂ entries: (pairs, K, 3 + M, G)."""
+def scores(z: Floats, p: Floats, phi: Floats, turn: Floats) -> Floats:
+    """∂ log P(Y = k | q) / ∂ entries: (pairs, K, 3 + M + M - 1, G); turn (pairs, M, M - 1) are the contrasts."""
     pairs, top, nodes = z.shape
     slope = expit(z) * expit(-z)
     edge = np.zeros((pairs, 1, nodes))
@@ -90,46 +112,54 @@ def scores(z: Floats, p: Floats, phi: Floats) -> Floats:
     seen = p > 0
     up, down = np.where(seen, up, 0.0), np.where(seen, down, 0.0)
     flat = np.where(np.isfinite(z), z, 0.0)
-    out = np.zeros((pairs, top + 1, 3 + top, nodes))
+    out = np.zeros((pairs, top + 1, 2 + 2 * top, nodes))
     out[:, :, 0] = out[:, :, 1] = -phi[:, None, None] * (up + down)
     out[:, 1:, 2] += flat * up[:, 1:]
     out[:, :-1, 2] += flat * down[:, :-1]
     for k in range(top):
         out[:, k + 1, 3 + k] = phi[:, None] * up[:, k + 1]
         out[:, k, 3 + k] = phi[:, None] * down[:, k]
+    out[:, :, 3 + top :] = np.einsum("pkmg,pmu->pkug", out[:, :, 3 : 3 + top], turn)
     return out
 
 
 def columns(at: Raters, pairs: Pairs) -> tuple[Ints, int]:
-    """Place (pairs, 3 + M) of each entry among all free parameters; -1 where there is none."""
+    """Place (pairs, 3 + M + M - 1) of each entry among all free parameters; -1 where there is none."""
     raters, count = len(at.severity), len(pairs.rater)
     several = len(at.threshold) > 1
-    free = np.isfinite(at.threshold)
-    place = np.where(free, 2 * raters + count * several + np.cumsum(free).reshape(free.shape) - 1, -1)
+    before, places = 2 * raters + count * several, []
+    for real in (np.isfinite(at.step), np.isfinite(at.threshold)):
+        places.append(np.where(real, before + np.cumsum(real).reshape(real.shape) - 1, -1))
+        before += int(real.sum())
     own = np.arange(count) + 2 * raters if several else np.full(count, -1)
-    parts = [pairs.rater[:, None], own[:, None], raters + pairs.rater[:, None], place[pairs.criterion]]
-    return np.concatenate(parts, axis=1), 2 * raters + count * several + int(free.sum())
+    parts = [pairs.rater[:, None], own[:, None], raters + pairs.rater[:, None], places[1][pairs.criterion], places[0]]
+    return np.concatenate(parts, axis=1), before
 
 
 def packed(at: Raters) -> Floats:
     """All free parameters (P,) in the order of `columns`."""
     own = at.deviation if len(at.threshold) > 1 else at.deviation[:0]
-    return np.concatenate([at.severity, at.log_discrimination, own, at.threshold[np.isfinite(at.threshold)]])
+    free = [part[np.isfinite(part)] for part in (at.step, at.threshold)]
+    return np.concatenate([at.severity, at.log_discrimination, own, *free])
 
 
 def unpacked(x: Floats, like: Raters) -> Raters:
     raters = len(like.severity)
     own = len(like.deviation) if len(like.threshold) > 1 else 0
-    threshold = like.threshold.copy()
-    threshold[np.isfinite(threshold)] = x[2 * raters + own :]
+    before, found = 2 * raters + own, []
+    for part in (like.step, like.threshold):
+        new, real = part.copy(), np.isfinite(part)
+        new[real] = x[before : before + real.sum()]
+        before += int(real.sum())
+        found.append(new)
     deviation = x[2 * raters : 2 * raters + own] if own else like.deviation
-    return Raters(x[:raters], deviation, x[raters : 2 * raters], threshold)
+    return Raters(x[:raters], deviation, x[raters : 2 * raters], found[1], found[0])
 
 
-def falls(threshold: Floats) -> bool:
-    """Whether thresholds fall along every row, by a margin."""
+def falls(at: Raters, pairs: Pairs) -> bool:
+    """Whether thresholds fall, the rubric's and every rater's own, by a margin."""
     with np.errstate(invalid="ignore"):
-        return not (np.diff(threshold, axis=1) > -1e-6).any()
+        return not any((np.diff(one, axis=1) > -1e-6).any() for one in (at.threshold, own_thresholds(at, pairs)))
 
 
 def priors(at: Raters, pairs: Pairs, layer: Ints, spread: Spread) -> tuple[Floats, Floats, Floats]:
@@ -141,6 +171,7 @@ def priors(at: Raters, pairs: Pairs, layer: Ints, spread: Spread) -> tuple[Float
             spread.severity[layer],
             spread.discrimination[layer],
             spread.deviation[kind],
+            np.broadcast_to(spread.step[layer[pairs.rater], None], at.step.shape)[np.isfinite(at.step)],
             np.full(free.sum(), THRESHOLD_SD),
         ]
     )
@@ -189,7 +220,7 @@ def improved(at: Raters, pairs: Pairs, layer: Ints, spread: Spread, counts: Floa
     """One Fisher-scoring step from expected counts (pairs, K, G)."""
     z = reaches(at, pairs)
     p = chances(z)
-    score = scores(z, p, np.exp(at.log_discrimination[pairs.rater]))
+    score = scores(z, p, np.exp(at.log_discrimination[pairs.rater]), contrasts(at.threshold)[pairs.criterion])
     column, size = columns(at, pairs)
     gradient, curvature, coupling = priors(at, pairs, layer, spread)
     pull = (score * counts[:, :, None, :]).sum((1, 3))
@@ -201,7 +232,7 @@ def improved(at: Raters, pairs: Pairs, layer: Ints, spread: Spread, counts: Floa
     x = packed(at)
     for _ in range(30):
         found = unpacked(x + step, at)
-        if falls(found.threshold):
+        if falls(found, pairs):
             return found
         step /= 2
     return at
@@ -210,14 +241,21 @@ def improved(at: Raters, pairs: Pairs, layer: Ints, spread: Spread, counts: Floa
 def rescaled(at: Raters, scale: float) -> Raters:
     """The same raters where quality is measured in units `scale` times as large."""
     return Raters(
-        at.severity / scale, at.deviation / scale, at.log_discrimination + np.log(scale), at.threshold / scale
+        at.severity / scale,
+        at.deviation / scale,
+        at.log_discrimination + np.log(scale),
+        at.threshold / scale,
+        at.step / scale,
     )
 
 
 def spread_of(at: Raters, pairs: Pairs, layer: Ints, sure: Floats) -> Spread:
     """Hyperparameters from estimates and their variances (P,), with STRENGTH raters' worth of the start."""
     raters, values = len(layer), replace(at)
-    own = sure[2 * raters : 2 * raters + len(pairs.rater)] if len(at.threshold) > 1 else 0.0 * at.deviation
+    count = len(pairs.rater) if len(at.threshold) > 1 else 0
+    own = sure[2 * raters : 2 * raters + count] if count else 0.0 * at.deviation
+    real = np.isfinite(at.step)
+    steps = sure[2 * raters + count : 2 * raters + count + real.sum()]
     begin = spread_at_start()
     found = []
     sharp = np.array(
@@ -226,9 +264,10 @@ def spread_of(at: Raters, pairs: Pairs, layer: Ints, sure: Floats) -> Spread:
     squares = (
         (values.severity**2 + sure[:raters], layer, begin.severity),
         (values.deviation**2 + own, layer[pairs.rater], begin.deviation),
+        (at.step[real] ** 2 + steps, layer[pairs.rater[np.nonzero(real)[0]]], begin.step),
         ((at.log_discrimination - sharp[layer]) ** 2 + sure[raters : 2 * raters], layer, begin.discrimination),
     )
     for square, kind, start in squares:
         total = np.bincount(kind, weights=square, minlength=2) + STRENGTH * start**2
         found.append(np.sqrt(total / (np.bincount(kind, minlength=2) + STRENGTH)))
-    return Spread(found[0], found[1], found[2], sharp)
+    return Spread(found[0], found[1], found[2], found[3], sharp)

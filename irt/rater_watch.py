@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from irt.model import Floats, Ints
-from irt.rater_step import Pairs, chances, reaches
+from irt.rater_step import chances, reaches
 from irt.rater_sweep import GRID, TINY, joined, prior
 from irt.raters import Fit
 
@@ -141,9 +141,8 @@ def ratios(
 
 def shifted(fit: Fit, criterion: Ints, rater: int, shift: float) -> Floats:
     """P(Y = k | q) (n, K, G) of a rater who became stricter by `shift`."""
-    own = {c: d for r, c, d in zip(*fit.pairs, fit.raters.deviation, strict=True) if r == rater}
-    deviation = np.array([own.get(c, 0.0) + shift for c in criterion.tolist()])
-    return chances(reaches(replace(fit.raters, deviation=deviation), Pairs(np.full(len(criterion), rater), criterion)))
+    own, pairs = fit.alone(np.full(len(criterion), rater), criterion)
+    return chances(reaches(replace(own, deviation=own.deviation + shift), pairs))
 
 
 def drift(level: Ints, p: Floats, stricter: Floats, milder: Floats, *, run: float = RUN) -> Drift:

@@ -41,6 +41,7 @@ from irt.rater_step import (
     Spread,
     chances,
     columns,
+    contrasts,
     falls,
     improved,
     information,
@@ -129,13 +130,19 @@ class Fit:
 
     def curves(self, rater: Ints, criterion: Ints) -> Floats:
         """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is any of the reference raters."""
-        deviation = {
-            key: self.raters.deviation[p]
-            for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True))
-        }
-        own = np.array([deviation.get(key, 0.0) for key in zip(rater.tolist(), criterion.tolist(), strict=True)])
-        known = chances(reaches(replace(self.raters, deviation=own), Pairs(np.maximum(rater, 0), criterion)))
+        known = chances(reaches(*self.alone(rater, criterion)))
         return np.where((rater < 0)[:, None, None], self.usual[criterion], known)
+
+    def alone(self, rater: Ints, criterion: Ints) -> tuple[Raters, Pairs]:
+        """Raters on criteria, a pair a row (n,); deviations and steps are 0 where a rater never graded a criterion."""
+        row = {
+            key: p for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True))
+        }
+        place = np.array([row.get(key, len(row)) for key in zip(rater.tolist(), criterion.tolist(), strict=True)])
+        at = self.raters
+        deviation, step = np.append(at.deviation, 0.0), np.append(at.step, 0.0 * at.step[:1], axis=0)
+        own = replace(at, deviation=deviation[place], step=step[place])
+        return own, Pairs(np.maximum(rater, 0), criterion)
 
     @cached_property
     def usual(self) -> Floats:
@@ -167,7 +174,9 @@ def raters_at_start(ratings: Ratings, pairs: Pairs) -> Raters:
         count = np.bincount(ratings.level[mine], weights=ratings.weight[mine], minlength=levels) + 0.5
         reached = 1 - np.cumsum(count)[:-1] / count.sum()
         threshold[c, : levels - 1] = np.log(reached / (1 - reached)) / 1.7
-    return Raters(np.zeros(ratings.raters), np.zeros(len(pairs.rater)), np.full(ratings.raters, SHARP), threshold)
+    step = np.where(np.isfinite(threshold)[pairs.criterion, 1:], 0.0, np.nan)
+    zeros = np.zeros(len(pairs.rater))
+    return Raters(np.zeros(ratings.raters), zeros, np.full(ratings.raters, SHARP), threshold, step)
 
 
 class _Work:
@@ -225,7 +234,8 @@ class _Work:
         rows, cells, layer = self.rows, self.cells, self.ratings.layer
         z = reaches(at, self.pairs)
         p = chances(z)
-        score = scores(z, p, np.exp(at.log_discrimination[self.pairs.rater]))
+        turn = contrasts(at.threshold)[self.pairs.criterion]
+        score = scores(z, p, np.exp(at.log_discrimination[self.pairs.rater]), turn)
         column, size = columns(at, self.pairs)
         counts = tally(self.cell, self.pair, rows.level, rows.weight, belief, p.shape[:2])
         _, curvature, coupling = priors(at, self.pairs, layer, spread)
@@ -367,7 +377,7 @@ def climb(
         slower, before = change > 1.2 * before, change
         mixed = mixer.mix(x, target, np.ones(len(x)))
         at, prior = _from_vector(mixed, better, found)
-        if slower or number < PLAIN or not (falls(at.threshold) and sound(prior, found)):
+        if slower or number < PLAIN or not (falls(at, work.pairs) and sound(prior, found)):
             mixer.restart()
             at, prior = better, found
     return at, prior, PASSES, change

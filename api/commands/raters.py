@@ -30,7 +30,7 @@ def raters(
     next_by: Annotated[str, typer.Option(help="Who would grade again; default: any reference rater.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Severity, discrimination and agreement of raters, corrected qualities, and which answers to grade again."""
+    """Severity, discrimination and agreement of raters, corrected qualities, persons, and what to grade again."""
     from vetting.agreement import rating_table
     from vetting.agreement.ratings import measure
 
@@ -72,12 +72,22 @@ def tell(found: RatersFile, target: Path | None) -> None:
             one.answer, one.criterion, str(one.grades), f"{one.quality:+.2f}", f"{one.sd:.2f}", f"{one.worth:.3f}"
         )
     out.print(again)
+    tell_persons(found)
     for name, why in found.left_out.items():
         notes.print(f"[yellow]left out[/] {name}: {why}")
     for note in found.notes:
         notes.print(note, markup=False)
     if target:
         out.print(f"written to {target}")
+
+
+def tell_persons(found: RatersFile) -> None:
+    if not found.persons:
+        return
+    table = Table(f"{len(found.persons)} persons, best first", "answers", "quality", box=None)
+    for one in sorted(found.persons, key=lambda one: -one.quality)[:SHOWN]:
+        table.add_row(one.person, str(one.answers), f"{one.quality:+.2f} ± {one.sd:.2f}")
+    out.print(table)
 
 
 def tell_held_out(found: RatersFile) -> None:

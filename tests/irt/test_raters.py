@@ -1,5 +1,7 @@
 """Raters: recovery, error bars, coefficients, drift."""
 
+from dataclasses import replace
+
 import krippendorff
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from scipy.special import expit
 
 from irt.rater_agreement import alpha, kappa, pair_counts
 from irt.rater_cells import Ratings
-from irt.rater_step import Pairs, Raters, chances, reaches, scores
+from irt.rater_step import Pairs, Raters, chances, contrasts, own_thresholds, reaches, scores
 from irt.rater_watch import cusum, drift, limit_for, ratios, run_length, shifted, without
 from irt.raters import fit
 
@@ -56,20 +58,35 @@ def test_severities_and_discriminations_come_back(criteria):
 
 def test_the_score_of_a_grade_is_the_derivative_of_its_log_probability():
     pairs = Pairs(np.array([0, 1]), np.array([0, 0]))
-    at = Raters(np.array([0.2, -0.4]), np.array([0.1, 0.0]), np.array([0.9, 0.3]), CUTS[None])
+    at = Raters(
+        np.array([0.2, -0.4]), np.array([0.1, 0.0]), np.array([0.9, 0.3]), CUTS[None],
+        np.array([[0.1, -0.2], [0.0, 0.3]]),
+    )  # fmt: skip
     z = reaches(at, pairs)
-    said = scores(z, chances(z), np.exp(at.log_discrimination))
+    said = scores(z, chances(z), np.exp(at.log_discrimination), contrasts(at.threshold)[pairs.criterion])
     step = 1e-6
-    for entry, moved in enumerate(
-        (
-            Raters(at.severity + step, at.deviation, at.log_discrimination, at.threshold),
-            Raters(at.severity, at.deviation + step, at.log_discrimination, at.threshold),
-            Raters(at.severity, at.deviation, at.log_discrimination + step, at.threshold),
-            Raters(at.severity, at.deviation, at.log_discrimination, at.threshold + step * np.array([0, 1, 0])),
-        )
+    for entry, moved in (
+        (0, replace(at, severity=at.severity + step)),
+        (1, replace(at, deviation=at.deviation + step)),
+        (2, replace(at, log_discrimination=at.log_discrimination + step)),
+        (4, replace(at, threshold=at.threshold + step * np.array([0, 1, 0]))),
+        (7, replace(at, step=at.step + step * np.array([0, 1]))),
     ):
         slope = (np.log(chances(reaches(moved, pairs))) - np.log(chances(z))) / step
-        assert np.allclose(slope, said[:, :, entry if entry < 3 else 4], rtol=1e-3, atol=1e-3)
+        assert np.allclose(slope, said[:, :, entry], rtol=1e-3, atol=1e-3)
+
+
+def test_a_rater_with_a_scale_of_his_own_is_read_by_it():
+    rng = np.random.default_rng(13)
+    own = np.array([[0.0], [0.0], [-0.6]]) * np.array([1.0, 0.0, -1.0])  # the last: the middle levels hardly used
+    quality = rng.standard_normal((500, 1, 1))
+    level = (rng.random((500, 3, 1)) < expit(2.5 * (quality + CUTS + own))).sum(-1)
+    answer, rater = np.indices(level.shape).reshape(2, -1)
+    found = fit(Ratings(answer, 0 * answer, rater, level[answer, rater], np.array([4]), 500, 3, np.ones(1500)))
+    step = own_thresholds(found.raters, found.pairs) - found.raters.threshold
+    assert np.allclose(step.sum(1), 0)
+    assert np.allclose(step - step.mean(0), own - own.mean(0), atol=0.25)
+    assert (np.abs(found.severity[0]) < 4 * found.severity[1]).all()
 
 
 def test_relabelling_answers_and_raters_changes_nothing():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from irt.model import Floats, Ints
 from irt.rater_agreement import alpha, kappa, pair_counts
-from irt.rater_people import people
+from irt.rater_people import People, people
 from irt.rater_watch import agreement_with_expectation, foretold, worth_of_another
 from irt.raters import Fit, fit
 from vetting.agreement.rating_baselines import HeldOut, compare
@@ -54,13 +55,22 @@ class Quality(BaseModel):
     worth: float  # expected fall of the variance by one more grade
 
 
-class PersonRow(BaseModel):
-    """What all answers of a person share on one criterion; the error holds what is not known of the raters."""
+class Shared(BaseModel):
+    """What all answers of a person share on one criterion."""
 
-    person: str
     criterion: str
     quality: float
     sd: float
+
+
+class PersonRow(BaseModel):
+    """What all answers of a person share, as a mean over criteria; errors hold what is not known of the raters."""
+
+    person: str
+    answers: int
+    quality: float
+    sd: float
+    criteria: list[Shared]
 
 
 class RatersFile(BaseModel):
@@ -174,19 +184,28 @@ def qualities(table: RatingTable, found: Fit, rater: int) -> list[Quality]:
 
 
 def person_rows(table: RatingTable, found: Fit) -> list[PersonRow]:
-    """Every person on every criterion that anybody graded them on; nobody where the file names no persons."""
-    if found.ratings.person is None:
+    """Every person, on the criteria that anybody graded them on; nobody where the file names no persons."""
+    whose = found.ratings.person
+    if whose is None:
         return []
-    told = people(found)
-    whose, size = found.ratings.person[found.cells.answer], len(table.criteria)
-    return [
-        PersonRow(
-            person=table.persons[code // size], criterion=table.criteria[code % size],
-            quality=told.mean[code // size, axis], sd=float(np.sqrt(told.cov[code // size, axis, axis])),
-        )
-        for code in np.unique(whose * size + found.cells.criterion).tolist()
-        for axis in [int(told.axis[code % size])]
-    ]  # fmt: skip
+    told, cells = people(found), found.cells
+    graded = np.zeros((len(table.persons), len(table.criteria)), dtype=np.bool_)
+    graded[whose[cells.answer], cells.criterion] = True
+    answers = np.bincount(whose, minlength=len(graded))
+    return [_person_row(table, told, person, graded[person], int(answers[person])) for person in range(len(graded))]
+
+
+def _person_row(table: RatingTable, told: People, person: int, graded: NDArray[np.bool_], answers: int) -> PersonRow:
+    mine = np.flatnonzero(graded)
+    axis = told.axis[mine]
+    mean, cov = told.mean[person, axis], told.cov[person][np.ix_(axis, axis)]
+    return PersonRow(
+        person=table.persons[person], answers=answers, quality=mean.mean(), sd=float(np.sqrt(cov.mean())),
+        criteria=[
+            Shared(criterion=table.criteria[c], quality=q, sd=float(np.sqrt(v)))
+            for c, q, v in zip(mine.tolist(), mean, np.diag(cov), strict=True)
+        ],
+    )  # fmt: skip
 
 
 def expected(table: RatingTable, criterion: Ints, chance: Floats) -> Floats:
