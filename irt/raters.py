@@ -27,13 +27,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from irt.acceleration import Mixer
 from irt.model import Floats, Ints
 from irt.rater_cells import Cells, Ratings, cells_of
+from irt.rater_prior import Prior, as_known, as_seen, prior_at_start, renewed, sound
 from irt.rater_step import (
     SHARP,
     Pairs,
@@ -62,18 +62,7 @@ ROUGH = 1e-2  # enough before the hyperparameters are renewed
 PLAIN = 10  # passes before steps are mixed
 RENEWALS = 2  # of the hyperparameters
 ROUNDS = 3  # of EP in a pass; sites are kept from pass to pass
-SHARE = 0.3  # of quality a person's answers share, to begin with
 ANCHOR = 1e8  # precision with which the reference raters' mean severity is 0
-SPARE = 1e-3  # variance of each axis by itself beside a known Σ, so that it can be inverted
-PSEUDO = 2.0  # answers' worth of prior for Σ, beside one an axis
-LIGHT = 0.2  # the same where people's view is known
-
-
-class Prior(NamedTuple):
-    """Σ_W and Σ_B, (axes, axes) each."""
-
-    within: Floats
-    between: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,15 +144,6 @@ class Fit:
         total = np.zeros((size, *each.shape[1:]))
         np.add.at(total, self.pairs.criterion, each)
         return total / total.sum(1, keepdims=True)
-
-
-def prior_at_start(cells: Cells, ratings: Ratings) -> Prior:
-    """Criteria correlated .5; the panel's view of a criterion .7 with people's."""
-    layers = 1 if ratings.reference is None else 2
-    axes = cells.axes // layers
-    whole = np.kron(0.7 + 0.3 * np.eye(layers), 0.5 + 0.5 * np.eye(axes))
-    share = 0.0 if ratings.person is None else SHARE
-    return Prior(np.asarray((1 - share) * whole, float), np.asarray(share * whole, float))
 
 
 def raters_at_start(ratings: Ratings, pairs: Pairs) -> Raters:
@@ -254,29 +234,6 @@ def _with_top(
     return (*found[:3], found[3] + top, *found[4:])
 
 
-def as_seen(known: Prior, begin: Prior, ratings: Ratings) -> Prior:
-    """What is known of people's view, each axis with a little of its own. Raises ValueError where it does not fit."""
-    axes = len(begin.within) // (1 if ratings.reference is None else 2)
-    if any(matrix.shape != (axes, axes) for matrix in known) or known.between.any() != begin.between.any():
-        raise ValueError(
-            f"fit: quality is {known.within.shape} and {known.between.shape}, but the ratings have {axes} axes and "
-            f"persons are {'' if begin.between.any() else 'not '}named. Maybe criteria that never meet share an axis."
-        )
-    return Prior(*(matrix + SPARE * matrix.any() * np.eye(axes) for matrix in known))
-
-
-def as_known(found: Prior, known: Prior) -> Prior:
-    """Σ with people's view as it is known; how the panel's view leans on it, and what is its own, stay as found."""
-    out = []
-    for matrix, own in zip(found, known, strict=True):
-        size = len(own)
-        lean = matrix[size:, :size] @ np.linalg.pinv(matrix[:size, :size], hermitian=True)
-        value, vector = np.linalg.eigh(matrix[size:, size:] - lean @ matrix[:size, size:])
-        rest = vector * np.maximum(value, SPARE * own.any()) @ vector.T
-        out.append(np.block([[own, own @ lean.T], [lean @ own, rest + lean @ own @ lean.T]]))
-    return Prior(*out)
-
-
 def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings, *, scaled: bool = True) -> tuple[Raters, Prior]:
     """Mean variance 1 of quality, and of the panel's view of it: what a scale gains, discriminations lose."""
     layers = 1 if ratings.reference is None else 2
@@ -289,30 +246,6 @@ def in_units_of_quality(at: Raters, prior: Prior, ratings: Ratings, *, scaled: b
     own = np.where(ratings.layer == 1, np.log(size[-1] / size[0]), 0.0)
     moved = replace(moved, log_discrimination=moved.log_discrimination + own)
     return moved, Prior(*(matrix / np.outer(unit, unit) for matrix in prior))
-
-
-def renewed(old: Floats, gradient: Floats, count: int, begin: Floats, *, known: bool = False) -> Floats:
-    """Σ after one EM step under a prior around where it began, Σ0, of a few answers' worth w; S is the sum of squares.
-
-    Inverse Wishart: (N + w) Σ = S + w Σ0, which never lets Σ become singular. Where people's view is known nothing else
-    can run away, and a Wishart prior, (N - w) Σ + w Σ Σ0⁻¹ Σ = S, is better: the inverse one holds Σ away from being
-    singular by the third root of w / N, so that a panel which sees what people see would not be believed. In axes where
-    Σ0 is the identity its equation is quadratic in each eigenvalue.
-    """
-    if not begin.any():
-        return old
-    full = count * old + old @ gradient @ old
-    full = (full + full.T) / 2
-    if not known:
-        weight = len(old) + PSEUDO
-        return np.asarray((full + weight * begin) / (count + weight))
-    root = np.linalg.cholesky(begin)
-    away = np.linalg.inv(root)
-    value, vector = np.linalg.eigh(away @ full @ away.T)
-    spare = count - LIGHT
-    size = 2 * np.maximum(value, TINY) / (spare + np.sqrt(spare**2 + 4 * LIGHT * np.maximum(value, TINY)))
-    half = root @ vector
-    return np.asarray(half * size @ half.T)
 
 
 def anchors(layer: Ints, pairs: Pairs, column: Ints, size: int) -> Floats:
@@ -381,17 +314,6 @@ def climb(
             mixer.restart()
             at, prior = better, found
     return at, prior, PASSES, change
-
-
-def sound(prior: Prior, plain: Prior) -> bool:
-    """Whether a mixed step stayed near the plain one: no axis nearly a copy of others, no variance run away."""
-    for mixed, known in zip(prior, plain, strict=True):
-        if known.any():
-            low, most = np.linalg.eigvalsh(mixed)[[0, -1]]
-            least, top = np.linalg.eigvalsh(known)[[0, -1]]
-            if not (low > 0.3 * least and most < 2 * top):
-                return False
-    return True
 
 
 def _vector(at: Raters, prior: Prior) -> Floats:

@@ -8,7 +8,8 @@ from scipy.special import expit
 
 from irt.rater_cells import Ratings
 from irt.rater_people import people
-from irt.raters import Prior, fit
+from irt.rater_prior import Prior
+from irt.raters import fit
 
 SLOPE, EFFECT = 1.6, 0.8  # logits; what an answer's criteria share
 STEEP = float(np.hypot(SLOPE, EFFECT))  # sd of a criterion's quality in logits, with skills of unit variance
@@ -42,7 +43,7 @@ def drawn(rng, persons, answers, blind):
 @pytest.mark.slow
 @pytest.mark.parametrize("blind", [0.0, 0.5])
 def test_a_composite_is_covered_when_raters_come_from_a_tenth_graded_by_people(blind):
-    persons = 500
+    persons = 300
     ratings, truth = drawn(np.random.default_rng(40), persons, 6, blind)
     told = people(fit(ratings, quality=QUALITY))
     held = np.abs((told.mean - truth).mean(1)) <= 1.96 * np.sqrt(told.cov.mean((1, 2)))
