@@ -71,6 +71,17 @@ def newcomer(level: Ints, items: Items, mean: Floats, variance: Floats, answer: 
     return Newcomer(float(found[0]), float(spread[0]), float(found[1]), float(spread[1]))
 
 
+def moved(
+    found: Newcomer, level: Ints, items: Items, mean: Floats, variance: Floats, shift: float
+) -> tuple[Floats, Floats]:
+    """(n,) log-likelihood ratios of a rater now stricter, and now milder, by `shift` sds, against one as found."""
+    at = np.array([found.severity, found.log_discrimination])
+    as_found = logs(at, level, items, mean, variance)
+    off = np.array([shift, 0.0])
+    up, down = (logs(at + side * off, level, items, mean, variance) - as_found for side in (1, -1))
+    return up, down
+
+
 def logs(at: Floats, level: Ints, items: Items, mean: Floats, variance: Floats) -> Floats:
     """(n,) log-likelihood of each verdict at (ρ, log φ)."""
     severity, phi = at[0], np.exp(at[1])

@@ -207,15 +207,18 @@ def drift_by_answer(steady: tuple[Floats, Floats], now: tuple[Floats, Floats], *
 
     Criteria of one answer share what nobody knows of it, so their ratios move together and a limit that took them for
     independent would accuse too often. The limit is therefore from the rater's own answers while it was calibrated,
-    steady (m,). Raises ValueError where those are too few to tell.
+    steady (m,). Its severity is the one that these answers tell, so that what they lean to either side is chance: both
+    sides' sums are moved to their common mean, which makes the limit far surer. Raises ValueError where those are too
+    few to tell.
     """
     if len(steady[0]) < FEWEST_STEADY:
         raise ValueError(
             f"drift_by_answer: {len(steady[0])} answers from the calibration, but {FEWEST_STEADY} are needed. "
             "Maybe watch grade by grade until there are more."
         )
-    chance = np.ones((len(steady[0]), 1))
-    limit = limit_for(chance, (steady[0][:, None], steady[1][:, None]), run)
+    chance, middle = np.ones((len(steady[0]), 1)), np.mean(steady)
+    up, down = ((side - side.mean() + middle)[:, None] for side in steady)
+    limit = limit_for(chance, (up, down), run)
     paths = [cusum(side) for side in now]
     over = np.flatnonzero((paths[0] > limit) | (paths[1] > limit))
     return Drift(paths[0], paths[1], limit, int(over[0]) + 1 if len(over) else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def row(one: RaterReport) -> dict[str, Any]:
         "severity_se": one.found.severity_se, "discrimination": one.discrimination,
         "log_discrimination_se": one.found.log_discrimination_se, "mean": one.model_mean,
         "peoples_mean": one.mean_level._asdict() if one.mean_level else None, "live": one.live,
-        "lacking": list(one.lacking),
+        "lacking": list(one.lacking), "watch": asdict(one.watch) if one.watch else None,
     }  # fmt: skip
 
 
@@ -68,3 +69,5 @@ def tell(found: list[RaterReport], people: str) -> None:
     for one in found:
         state = "counts" if one.live else ("is ready to count" if not one.lacking else "grades in the shadow")
         out.print(f"{one.rater} {state}." + "".join(f" {reason}" for reason in one.lacking), markup=False)
+        if one.watch:
+            out.print(f"{one.rater}: {one.watch}", markup=False)

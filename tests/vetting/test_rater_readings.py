@@ -1,5 +1,7 @@
 """Model graders: found strict and dull as they are, in the shadow until surely known, counted afterwards."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -9,14 +11,16 @@ from tests.vetting.story import spoken
 from vetting import evidence, panel, store
 from vetting import scale as scales
 from vetting.grades import rater_readings
+from vetting.grades.rater_drift import known_since
 from vetting.panel import Reading
 from vetting.records import Grade, Turn
 
 STRICT = Reading(0.7, severity=0.5)
 MODEL = "model:one@abc"
+HOUR = timedelta(hours=1)
 
 
-def interview(db, scale, probe, rng, number, *, audited):
+def interview(db, scale, probe, rng, number, *, audited, at=NOON):
     """A person's interview with a follow-up on each criterion, graded by the model and perhaps by a person."""
     answer = spoken(db, probe, "Something.", name=f"Person {number}")
     for k, criterion in enumerate(probe.criteria):
@@ -29,10 +33,10 @@ def interview(db, scale, probe, rng, number, *, audited):
     shared = rng.normal()
     for rater, read in ((MODEL, STRICT), ("human:bea", panel.KINDS["human"])):
         if rater == MODEL or audited:
-            grade(db, scale, answer, probe, rng, rater, read, theta, shared)
+            grade(db, scale, answer, probe, rng, rater, read, theta, shared, at)
 
 
-def grade(db, scale, answer, probe, rng, rater, read, theta, shared):
+def grade(db, scale, answer, probe, rng, rater, read, theta, shared, at):
     asked = evidence.asked_about(answer.question)
     for row, criterion in zip(scale.probes.of(probe.id), probe.criteria, strict=True):
         sure = Reading(read.discrimination, read.severity)  # the rater as it is, without our doubt about it
@@ -41,7 +45,7 @@ def grade(db, scale, answer, probe, rng, rater, read, theta, shared):
         s += rng.normal() * seen.blur[0] ** 0.5
         chance = probability(np.array([s]), seen.items)[0]
         level = int(rng.choice(len(chance), p=chance / chance.sum()))
-        db.add(Grade(at=NOON, answer=answer, rater=rater, criterion=criterion.id, level=level, confidence=0.9))
+        db.add(Grade(at=at, answer=answer, rater=rater, criterion=criterion.id, level=level, confidence=0.9))
 
 
 @pytest.fixture
@@ -81,6 +85,23 @@ def test_a_strict_model_is_found_strict_and_counts_once_it_is_published(world, m
     known = panel.reading(MODEL, scales.of(made).raters)
     assert known.severity == pytest.approx(found.found.severity)
     assert len(scales.of(made).probes.criteria.ids) >= len(probe.criteria)
+    assert found.watch is None
+
+
+def test_a_model_is_watched_from_the_calibration_on_that_made_it_count(sqlite_db, bank):
+    db, rng = sqlite_db, np.random.default_rng(9)
+    scale, probe = scales.of(scales.latest(db)), next(iter(bank.probes.values()))
+    interview(db, scale, probe, rng, 1, audited=True)
+    numbers = {"discrimination": 0.7, "severity": 0.5, "sd_log_discrimination": 0.1, "sd_severity": 0.05}
+    for hour, known in ((1, {MODEL: numbers}), (5, {MODEL: numbers, "model:other@x": numbers})):
+        made = scales.publish(db, {**scales.latest(db).body, "raters": known}, "a test", "a test", NOON + hour * HOUR)
+    assert known_since(db, [MODEL, "model:other@x", "model:unknown@x"]) == {
+        MODEL: NOON + HOUR, "model:other@x": NOON + 5 * HOUR,
+    }  # fmt: skip
+    interview(db, scale, probe, rng, 2, audited=False, at=NOON + 2 * HOUR)
+    (found,) = rater_readings.measure(db, scales.of(made), NOON)
+    assert (found.watch.steady, found.watch.since, found.watch.alarm) == (1, 1, None)
+    assert "1 answers were graded before it counted, 300 are needed" in str(found.watch)
 
 
 def test_few_grades_leave_a_model_in_the_shadow_with_the_reason(sqlite_db, bank):

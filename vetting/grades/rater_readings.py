@@ -28,7 +28,9 @@ from irt.population import Population
 from vetting import evidence
 from vetting import scale as scales
 from vetting.evidence import Verdict
+from vetting.grades import rater_drift
 from vetting.grades.desk import MODEL
+from vetting.grades.rater_drift import Seen, Watch
 from vetting.panel import ADJUDICATOR, Reading
 from vetting.records import Answer, Applicant, Calibration, Grade
 from vetting.scale import Scale
@@ -64,6 +66,7 @@ class RaterReport:
     model_mean: float  # the model's own
     live: bool  # its verdicts count on the published scale
     lacking: tuple[str, ...]  # before they may
+    watch: Watch | None = None  # of a rater whose verdicts count: has it changed since?
 
     @property
     def discrimination(self) -> float:
@@ -77,7 +80,8 @@ def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False
     for person in db.scalars(people.options(*evidence.WHOLE)):
         for look in looks(person, scale, now):
             by_rater.setdefault(look.grade.rater, []).append(look)
-    return [report(rater, found, scale) for rater, found in sorted(by_rater.items())]
+    since = rater_drift.known_since(db, by_rater)
+    return [report(rater, found, scale, since.get(rater)) for rater, found in sorted(by_rater.items())]
 
 
 def looks(person: Applicant, scale: Scale, now: datetime) -> Iterator[Look]:
@@ -140,17 +144,20 @@ def looks_at(answer: Answer, models: list[Grade], belief: Belief, scale: Scale) 
                 )  # fmt: skip
 
 
-def report(rater: str, found: list[Look], scale: Scale) -> RaterReport:
+def report(rater: str, found: list[Look], scale: Scale, since: datetime | None) -> RaterReport:
+    found = sorted(found, key=lambda look: look.grade.id)
     items = evidence.stacked(*(look.items for look in found))
     level = np.array([look.grade.level for look in found], dtype=np.int64)
     answer = np.array([look.grade.answer_id for look in found], dtype=np.int64)
-    told = newcomer(level, items, column(found, "mean"), column(found, "variance"), answer)
+    seen = Seen(level, items, column(found, "mean"), column(found, "variance"), answer)
+    told = newcomer(*seen)
     top = (items.levels - 1).astype(np.float64)
     audited = np.array([look.beside is not None for look in found])
     beside = len(np.unique(answer[audited]))
     return RaterReport(
         rater, len(np.unique(answer)), beside, told, mean_of(found, level / top, top, audited),
         float((level / top).mean()), rater in scale.raters, lacking(told, beside),
+        rater_drift.watch(seen, np.array([look.grade.at > since for look in found])) if since else None,
     )  # fmt: skip
 
 
