@@ -13,7 +13,8 @@ the slopes of w, and the expert stays only if it paid. What the trial is worth i
 
 with H the hours that follow in which it would be used, and t the hours of n units. n is the best of `BATCHES`; each
 expert has at most one trial a plan, and those worth most an hour come first, until `most` of the hours are spent.
-As H falls, as v falls by what has been learnt, or as x gets unlikely to clear what pays, trials end by themselves.
+What units under way will tell is counted as told. As H falls, as v falls by what has been learnt, or as x gets unlikely
+to clear what pays, trials end by themselves.
 
 Trials are promised hours; all else is planned around them as ever, and units are promised at what is believed of them.
 The plan's gap, held against the bound of the plain problem, is what exploring costs today.
@@ -58,6 +59,7 @@ class Unknown:
     spread: float  # sd of the log minutes of one unit
     checked: Floats  # (Q,) share of units with a verdict
     ahead: Floats  # (E, Q) hours that follow in which what is learnt would be used
+    under_way: Floats  # (E, Q) units that are made and have no verdict yet
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +128,10 @@ def _trials(problem: Problem, calm: Plan, unknown: Unknown, most: float) -> Tria
     found = _best_batches(_stakes(problem, calm, unknown, at))
     left, busy = most * float(calm.hours.sum()), set[int]()
     chosen: list[int] = []
-    for i in np.lexsort((at, -found.worth / np.maximum(found.hours, NOTHING))):
+    order = np.lexsort((at, -found.worth / np.maximum(found.hours, NOTHING)))
+    for i in order[found.worth[order] > 0]:
         who, hours = int(problem.expert[at[i]]), float(found.hours[i])
-        if found.worth[i] > 0 and hours <= left and who not in busy:
+        if hours <= left and who not in busy:
             busy.add(who)
             left -= hours
             chosen.append(i)
@@ -142,7 +145,7 @@ class _Stakes:
     """What is at stake on some arcs where nobody is planned to make anything; one number an arc."""
 
     above: Floats  # m over what is accepted
-    variance: Floats  # v
+    variance: Floats  # v, less what units under way will tell
     information: Floats  # I, of a unit that may or may not be checked
     by_ability: Floats  # slope of w in x
     pace_var: Floats
@@ -155,22 +158,30 @@ class _Stakes:
 
 
 def _stakes(problem: Problem, calm: Plan, unknown: Unknown, at: Rows) -> _Stakes:
-    e, q, rate, queues = problem.expert[at], problem.queue[at], problem.rate[at], problem.queues
-    worth = hour_values(problem, calm.prices)[at]
-    due = queues.due[q]
+    e, q, queues = problem.expert[at], problem.queue[at], problem.queues
+    worth, due = hour_values(problem, calm.prices)[at], queues.due[q]
     costs = calm.prices.hour[:, ::-1].cumsum(axis=1)[:, ::-1][e, due]  # an hour before a date is one before all later
-    variance, asks = unknown.variance[e, q], unknown.asks
-    above, sd = unknown.mean[e, q] - asks.difficulty[q] - asks.accepted_from, np.sqrt(1.0 + variance)
+    v, coming, asks = unknown.variance[e, q], unknown.under_way, unknown.asks
+    above, sd = unknown.mean[e, q] - asks.difficulty[q] - asks.accepted_from, np.sqrt(1.0 + v)
+    told = information(above) * unknown.checked[q]
+    pace_var = unknown.pace_var - _moved(unknown.pace_var, coming.sum(axis=1) / unknown.spread**2)
     paid = np.maximum(queues.value[q] * problem.quality[at] - calm.prices.demand[q], 0.0)  # for an accepted unit
-    hours = problem.hours[e, due]
+    hours, wanted = problem.hours[e, due], queues.demand[q] / problem.accepted[at]  # that the queue has for somebody
     promised = np.bincount(problem.expert, problem.pinned, problem.experts)[e]
-    wanted = queues.demand[q] / problem.accepted[at]  # hours that the queue has for somebody
     room = np.minimum(PART * np.maximum(hours - promised, 0.0), problem.cap[at])
     return _Stakes(
-        above, variance, information(above) * unknown.checked[q], rate * paid * _density(above / sd) / sd,
-        unknown.pace_var[e], worth + problem.cost[at], unknown.spread, np.maximum(costs - worth, 0.0), 1.0 / rate,
-        np.minimum(room, wanted), unknown.ahead[e, q] * np.minimum(1.0, wanted / np.maximum(hours, NOTHING)),
-    )  # fmt: skip
+        above=above,
+        variance=v - _moved(v, told * coming[e, q]),
+        information=told,
+        by_ability=problem.rate[at] * paid * _density(above / sd) / sd,
+        pace_var=pace_var[e],
+        by_pace=worth + problem.cost[at],
+        spread=unknown.spread,
+        lacks=np.maximum(costs - worth, 0.0),
+        unit=1.0 / problem.rate[at],
+        room=np.minimum(room, wanted),
+        ahead=unknown.ahead[e, q] * np.minimum(1.0, wanted / np.maximum(hours, NOTHING)),
+    )
 
 
 def _best_batches(stakes: _Stakes) -> Trials:
@@ -179,8 +190,7 @@ def _best_batches(stakes: _Stakes) -> Trials:
     hours, worth, moved = (np.zeros(len(v)) for _ in range(3))
     for n in BATCHES:
         spent = n * stakes.unit
-        found = v**2 * n * stakes.information / (v * n * stakes.information + 1.0)  # σ²
-        paced = pace_var**2 / (pace_var + stakes.spread**2 / n)
+        found, paced = _moved(v, n * stakes.information), _moved(pace_var, n / stakes.spread**2)
         sd = np.sqrt(stakes.by_ability**2 * found + stakes.by_pace**2 * paced)
         z = -stakes.lacks / np.maximum(sd, NOTHING)
         gain = stakes.ahead * sd * (_density(z) + z * ndtr(z)) - stakes.lacks * spent
@@ -191,6 +201,11 @@ def _best_batches(stakes: _Stakes) -> Trials:
     return Trials(hours, worth, ndtr((stakes.above + np.sqrt(moved)) / np.sqrt(1.0 + v - moved)))
 
 
+def _moved(variance: Floats, information: Floats | float) -> Floats:
+    """σ²: the variance by which so much information moves a mean."""
+    return np.asarray(variance**2 * information / (variance * information + 1.0))
+
+
 def _density(z: Floats) -> Floats:
     """φ(z)."""
     return np.asarray(np.exp(-(z**2) / 2.0) / np.sqrt(2.0 * np.pi))
@@ -198,7 +213,14 @@ def _density(z: Floats) -> Floats:
 
 def _refuse_bad_unknown(problem: Problem, unknown: Unknown, most: float) -> None:
     seats, people, queues = (problem.experts, len(problem.queues)), (problem.experts,), (len(problem.queues),)
-    shapes = {"mean": seats, "variance": seats, "ahead": seats, "pace_var": people, "checked": queues}
+    shapes = {
+        "mean": seats,
+        "variance": seats,
+        "ahead": seats,
+        "under_way": seats,
+        "pace_var": people,
+        "checked": queues,
+    }
     for name, shape in shapes.items():
         given = getattr(unknown, name)
         if given.shape != shape or not np.isfinite(given).all():

@@ -247,7 +247,7 @@ def plan_week(world: World, mind: Mind, policy: str, entry: Bools, before: Float
         return problem, solve(problem), 0.0
     week, weeks = at
     ahead = np.repeat(world.hours[:, None] * (weeks - 1 - week), QUEUES, axis=1)
-    unknown = Unknown(mean, variance, asks, mind.pace_var, SPREAD, np.ones(QUEUES), ahead)
+    unknown = Unknown(mean, variance, asks, mind.pace_var, SPREAD, np.ones(QUEUES), ahead, np.zeros_like(ahead))
     found = explore(problem, unknown, most=most)
     return problem, found.plan, found.share
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import numpy as np
 from scipy.special import ndtri
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from assignment.pooling import FIT, observed, paced, pooled
@@ -231,6 +231,16 @@ def settled(db: Session, program: Program, queue: str) -> list[Settled]:
         for why in [one.offer.why]
         if (outcome := one.outcome) and counts_as_evidence(outcome) and "acceptance" in why
     ]  # fmt: skip
+
+
+def under_way(db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm]) -> Floats:
+    """(E, Q) units that somebody made and that are not settled yet: what they tell is still to come."""
+    who, made = Offer.applicant_id, (Submission.offer_id == Offer.id, Submission.unit_id == Unit.id)
+    waiting = select(who, Unit.queue, func.count()).where(
+        *made, Unit.program_id == program.id, ~Submission.outcomes.any()
+    )
+    found = {(person, queue): count for person, queue, count in db.execute(waiting.group_by(who, Unit.queue))}
+    return np.array([[float(found.get((one.id, queue.name), 0)) for queue in queues] for one in people])
 
 
 def raw_shift(told: Sequence[Settled]) -> tuple[float, float]:

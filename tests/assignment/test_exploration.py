@@ -20,7 +20,7 @@ def unknown_of(rng, experts, queues, **told):
     usual = Unknown(
         mean=rng.normal(0.5, 0.5, (experts, queues)), variance=rng.uniform(0.1, 1.0, (experts, queues)), asks=asks,
         pace_var=np.full(experts, 0.04), spread=0.5, checked=np.ones(queues),
-        ahead=rng.uniform(50, 500, (experts, queues)),
+        ahead=rng.uniform(50, 500, (experts, queues)), under_way=np.zeros((experts, queues)),
     )  # fmt: skip
     return replace(usual, **told)
 
@@ -156,7 +156,7 @@ def test_whom_least_is_known_of_is_tried(rng):
         assert found.plan.hours.sum() == pytest.approx(16)
 
 
-def test_trials_end_as_time_runs_out_as_people_are_known_and_where_nothing_is_told(rng):
+def test_trials_end_as_time_runs_out_as_people_are_known_and_where_nothing_more_is_told(rng):
     problem = two_makers(rng, accepted=np.array([0.5, 0.45]))
     lengths = [
         explore(problem, of_two(rng, ahead=np.full((2, 1), hours)), most=0.5).trials.hours.sum()
@@ -168,6 +168,9 @@ def test_trials_end_as_time_runs_out_as_people_are_known_and_where_nothing_is_to
     known = of_two(rng, variance=np.full((2, 1), 1e-6))
     for told in (known, of_two(rng, checked=np.zeros(1))):
         assert explore(problem, told, most=0.5).share == 0
+    assert explore(problem, of_two(rng, under_way=np.full((2, 1), 1e6)), most=0.5).share == 0
+    lately = explore(problem, of_two(rng, under_way=np.full((2, 1), 8.0)), most=0.5)
+    assert 0 < lately.trials.worth.sum() < explore(problem, of_two(rng), most=0.5).trials.worth.sum()
     assert explore(problem, replace(known, pace_var=np.full(2, 0.2)), most=0.5).share > 0
 
 

@@ -111,6 +111,18 @@ def test_belief_settles_on_how_good_somebody_is_from_their_work(db, people):
     assert setting.projection.acceptance_sd[row, 0] < setting.projection.acceptance_sd[1 - row, 0]
 
 
+def test_what_is_made_and_not_settled_is_under_way_until_it_is(db, people):
+    where = planned(db, queue(reviews=3), queue("Other", reviews=3))
+    maker, *judges = people
+    for said in ([], ["pass"], ["pass"] * 3):
+        made(db, where, maker, judges[: len(said)], said)
+    db.expire_all()
+    setting = scene.scene(db, where, NOON)
+    row = setting.pool.axis.position[str(maker.id)]
+    assert setting.learnt.under_way[row].tolist() == [2, 0]
+    assert setting.learnt.under_way.sum() == 2
+
+
 def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
     """A few units of somebody known well: the belief with them is the one that all of the counts give, by a fine sum.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
 import numpy as np
@@ -19,7 +19,7 @@ from irt.belief import Posterior
 from irt.model import Floats
 from vetting import evidence
 from vetting import scale as scales
-from vetting.learning import Lessons, fits, lessons
+from vetting.learning import Lessons, fits, lessons, under_way
 from vetting.plans.papers import held, key
 from vetting.programs import experts, known_skills, offer, queues_of, scope_of, wishes
 from vetting.records import Applicant, Program, Wish
@@ -70,6 +70,7 @@ class Learnt:
     noise: Floats  # (E, Q) its variance; inf without any
     pace: Floats  # (E,) factor on people's minutes
     pace_var: Floats  # (E,) of its logarithm
+    under_way: Floats = field(default_factory=lambda: np.zeros(0))  # (E, Q) units not settled yet; empty: not asked
 
     def asks(self, plain: Asks) -> Asks:
         """Minutes and difficulty as they turned out."""
@@ -127,6 +128,7 @@ def scene(db: Session, program: Program, now: datetime) -> Scene:
     )  # fmt: skip
     asks_all = scope_of(db, program)
     learnt = learnt_of(program, people, queues, pool, variance, lessons(db, program, queues), scale)
+    learnt = replace(learnt, under_way=under_way(db, program, people, queues))
     return compose(pool, queues, variance, asked, now, budget=asks_all.budget if asks_all else None, learnt=learnt)
 
 

@@ -88,14 +88,16 @@ def unknown(setting: Scene, now: datetime) -> Unknown:
 
     A table of experts says nothing of anybody's fit to a queue, so that there all of it is to be learnt.
     """
+    seen, nobody = setting.learnt, np.zeros_like(setting.mean)
     return Unknown(
         mean=setting.mean,
-        variance=setting.variance + (FIT**2 if setting.learnt is None else 0.0),
+        variance=setting.variance + (FIT**2 if seen is None else 0.0),
         asks=setting.asks,
-        pace_var=np.full(setting.problem.experts, PACE**2) if setting.learnt is None else setting.learnt.pace_var,
+        pace_var=np.full(setting.problem.experts, PACE**2) if seen is None else seen.pace_var,
         spread=SPREAD,
         checked=np.array([min(queue.reviews, 1.0) for queue in setting.queues]),
         ahead=np.outer(setting.pool.week, useful_weeks(setting, now)),
+        under_way=nobody if seen is None else seen.under_way,
     )
 
 
