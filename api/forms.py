@@ -55,9 +55,9 @@ def said_of(form: FormData) -> dict[str, str | list[str]]:
     return said
 
 
-def page_of(request: Request) -> int:
+def page_of(request: Request, name: str = "page") -> int:
     """Which page of a list is asked for; the first if that makes no sense."""
-    return number_of(request.query_params.get("page", "")) or 1
+    return number_of(request.query_params.get(name, "")) or 1
 
 
 SKIP = "skip the question"

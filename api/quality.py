@@ -48,7 +48,7 @@ def quality_page(
         "program": heading(program),
         "action": f"/lead/{program.id}/quality",
         "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
-        "people": [(person.id, shown_name(person)) for person in programs.experts(db)],
+        "people": [(person.id, shown_name(person)) for person in programs.experts(db, beside=programs.OFFERS)],
         "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
     }  # fmt: skip
     return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)

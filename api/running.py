@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
+from itertools import chain, islice
 from math import isfinite
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 from starlette.datastructures import FormData
 
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
+from api.paging import part
 from api.recruiter import Staff, frame, shown_name
 from api.worker import link
-from vetting import programs
+from vetting import programs, store
 from vetting.quality import delivery, gate, progress
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
-from vetting.units import suspicion, work
-from vetting.work_records import Submission, Suspicion, Unit
+from vetting.units import ledger, suspicion, work
+from vetting.work_records import Dispute, Resolution, Submission, Suspicion, Unit, deliverable
 
 router = APIRouter()
 STATES = ("waiting", "offered", "in work", "submitted", "checked", "reviewed", "disputed", "held", "sent back",
           "rejected", "accepted")  # fmt: skip
+ROWS, LOG, LINKS = 20, 40, 60  # of a list on a page
+LINES = 200  # of a file, sent together
 
 
 @router.get("/lead/{number}/run")
@@ -40,22 +45,28 @@ def run_page(
     request: Request, db: Session, ours: House, now: datetime, who: str, program: Program,
     errors: Sequence[tuple[str, str]] = (), said: Json | None = None,
 ) -> Response:  # fmt: skip
-    people = programs.experts(db)
+    people, flags = programs.experts(db, beside=programs.OFFERS), open_suspicions(db, program)
+    links = part(request, len(people), LINKS, "links", "#links-title")
+    lane = part(request, len(flags), ROWS, "lane", "#lane-title")
     context = {
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
         "program": heading(program),
         "action": f"/lead/{program.id}/run", "states": STATES,
-        "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
-        "people": [{"name": shown_name(person), "url": link(ours, person)} for person in people[:60]],
-        "suspicions": [suspicion_view(flag) for flag in open_suspicions(db, program)],
+        "queues": [queue_view(request, db, program, queue, now) for queue in programs.queues_of(program)],
+        "people": [{"name": shown_name(person), "url": link(ours, person)} for person in people[links.rows]],
+        "suspicions": [suspicion_view(flag) for flag in flags[lane.rows]], "lane": lane.pager, "links": links.pager,
         "planned": programs.previous(program) is not None,
     }  # fmt: skip
     return page(request, "lead/run.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
 
-def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -> dict[str, Any]:
-    units = work.whole(program, queue.name, db)
+def queue_view(request: Request, db: Session, program: Program, queue: QueueForm, now: datetime) -> dict[str, Any]:
+    units = ledger.entries(db, program, queue.name, now)
     stand = progress.states(units, now)
+    names = [one.name for one in programs.queues_of(program)]
+    place = names.index(queue.name) + 1
+    waiting = open_disputes(db, program, queue.name)
+    shown = part(request, len(waiting), ROWS, f"disputes-{place}", f"#disputes-{place}-title")
     passed = gate.gate(db, program, queue)
     points = progress.checkpoints(db, program, queue.name)
     return {
@@ -67,16 +78,28 @@ def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -
         "now": progress.outlook(db, program, queue, units), "judging": queue.judging,
         "checkpoints": [{"units": one.units, "at": one.at, **one.body} for one in points],
         "every": queue.checkpoint, "decisions": list(gate.decisions(db, program, queue.name))[-3:],
-        "disputes": [{"number": unit.number, "reason": dispute.reason, "at": dispute.at}
-                     for unit in units if (dispute := work.open_dispute(unit)) is not None],
+        "disputes": waiting[shown.rows], "disputes_of": len(waiting), "pager": shown.pager,
     }  # fmt: skip
+
+
+def open_disputes(db: Session, program: Program, queue: str) -> list[Json]:
+    """What waits for a third person: of each unit the first."""
+    asked = (
+        select(Unit.number, Dispute.reason, Dispute.at).join(Dispute, Dispute.unit_id == Unit.id)
+        .outerjoin(Resolution, Resolution.dispute_id == Dispute.id)
+        .where(Unit.program_id == program.id, Unit.queue == queue, Resolution.id.is_(None), deliverable())
+        .order_by(Unit.number, Dispute.id.desc())
+    )  # fmt: skip
+    first = {row.number: row for row in db.execute(asked)}
+    return [{"number": row.number, "reason": row.reason, "at": row.at} for row in first.values()]
 
 
 def open_suspicions(db: Session, program: Program) -> list[Suspicion]:
     """What a person has to look at: flags without a finding, and findings that were appealed."""
     flags = db.scalars(
         select(Suspicion).join(Submission).join(Unit).where(Unit.program_id == program.id).order_by(Suspicion.id)
-    )
+        .options(selectinload(Suspicion.findings), selectinload(Suspicion.appeals))
+    )  # fmt: skip
     return [flag for flag in flags if not flag.findings or len(flag.appeals) >= len(flag.findings)]
 
 
@@ -123,7 +146,7 @@ def queue_named(program: Program, form: FormData) -> QueueForm:
 def decide(db: Session, program: Program, form: FormData, who: str, now: datetime) -> None:
     """Scale, change or stop, beside what was on the screen; the customer's measure, where there is one."""
     queue = queue_named(program, form)
-    seen = progress.outlook(db, program, queue, work.whole(program, queue.name, db))
+    seen = progress.outlook(db, program, queue, ledger.entries(db, program, queue.name, now))
     evidence: Json = {"advice": seen["advice"], "agreement": seen["agreement"], "measured": None}
     if text := text_of(form, "measured"):
         evidence["measured"] = measured(text)
@@ -158,9 +181,11 @@ def find(db: Session, program: Program, form: FormData, who: str, now: datetime)
 @router.get("/lead/{number}/report")
 def report(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
     program = program_or_404(db, number)
+    found = delivery.report(db, program, now)
+    log = part(request, found["disputes"]["opened"], LOG, anchor="#log-title")
     context = {
-        **frame("lead", who, db, ours), "report": delivery.report(db, program, now), "base": f"/lead/{number}",
-        "log": delivery.adjudications(db, program),
+        **frame("lead", who, db, ours), "report": found, "base": f"/lead/{number}", "pager": log.pager,
+        "log": delivery.adjudications(db, program, log.rows),
     }  # fmt: skip
     return page(request, "lead/report.html", context)
 
@@ -176,15 +201,30 @@ def log_json(db: DB, who: Staff, number: Number) -> Response:  # noqa: ARG001
 
 
 @router.get("/lead/{number}/units.jsonl")
-def units_jsonl(request: Request, db: DB, now: Now, who: Staff, number: Number) -> Response:  # noqa: ARG001
-    rows = delivery.export(db, program_or_404(db, number), now, **filters(request))
-    return file_of(delivery.as_jsonl(rows), "units.jsonl", "application/x-ndjson")
+def units_jsonl(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:  # noqa: ARG001
+    program = program_or_404(db, number)
+    lines = exported(ours, program.id, now, delivery.as_jsonl, filters(request))
+    return file_of(lines, "units.jsonl", "application/x-ndjson")
 
 
 @router.get("/lead/{number}/units.csv")
-def units_csv(request: Request, db: DB, now: Now, who: Staff, number: Number) -> Response:  # noqa: ARG001
-    rows = delivery.export(db, program_or_404(db, number), now, **filters(request))
-    return file_of(delivery.as_csv(rows), "units.csv", "text/csv; charset=utf-8")
+def units_csv(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:  # noqa: ARG001
+    program = program_or_404(db, number)
+    lines = exported(ours, program.id, now, delivery.as_csv, filters(request))
+    return file_of(lines, "units.csv", "text/csv; charset=utf-8")
+
+
+def exported(
+    ours: House, number: int, now: datetime, lines: Callable[[Iterable[Json]], Iterator[str]], chosen: Json
+) -> Iterator[str]:
+    """The lines of a file of units, read as it is sent: its session lives as long as the sending."""
+    with (
+        store.reading(ours.engine) as db,
+        closing(delivery.export(db, db.get_one(Program, number), now, **chosen)) as rows,
+    ):
+        made = lines(rows)
+        while some := "".join(islice(made, LINES)):
+            yield some
 
 
 def filters(request: Request) -> dict[str, Any]:
@@ -196,5 +236,8 @@ def filters(request: Request) -> dict[str, Any]:
     return {"least": least if 0 <= least <= 1 else 0.0, "unfinished": request.query_params.get("all") == "yes"}
 
 
-def file_of(text: str, name: str, kind: str) -> Response:
-    return Response(text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+def file_of(lines: Iterator[str], name: str, kind: str) -> Response:
+    """A file to keep; what fails before its first line is still an error's page."""
+    first = list(islice(lines, 1))
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chain(first, lines), media_type=kind, headers=headers)

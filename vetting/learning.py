@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
 
 from assignment.pooling import FIT, observed, paced, pooled
 from assignment.reviewing import SEVERITY
@@ -22,16 +23,17 @@ from irt.belief import GAUSSIAN, Belief, Evidence
 from irt.model import Floats, Items
 from vetting.judges import Readings, doubt, level_of, panel
 from vetting.known import known
-from vetting.records import Applicant, Program
+from vetting.records import Applicant, Json, Program
 from vetting.scale import Axis, Scale
 from vetting.scope import QueueForm
-from vetting.work_records import Look, Offer, Outcome, Submission, Unit, deliverable
+from vetting.work_records import CustomerVerdict, Look, Offer, Outcome, Submission, Unit, deliverable
 
 REVIEWERS = SEVERITY  # sd that strict and lenient writers of gold leave on it, however many units it rests on
 BETWEEN, ACROSS = 0.25, 0.35  # sd of log minutes: of queues of a kind around it, of kinds around the start value
 SPREAD = 0.5  # sd of the log minutes of one unit
 PACE = 0.2  # sd of the log of a person's pace at work over the pace that the test's clock saw
 SHIFT_BETWEEN, SHIFT_ACROSS = 0.25, 0.35  # the same of a queue's difficulty, in sds of skill
+EVIDENCE = {"agreed", "adjudicated"}  # how a unit was settled that says something about its maker
 STYLE = "language."  # skills of style, where a queue names none
 
 
@@ -54,7 +56,7 @@ class Work:
 
 def counts_as_evidence(outcome: Outcome) -> bool:
     """A unit that nobody reviewed, or that experts call ambiguous, says nothing about its maker."""
-    return outcome.settled in {"agreed", "adjudicated"}
+    return outcome.settled in EVIDENCE
 
 
 def works(seen: Iterable[Outcome | Look]) -> list[Work]:
@@ -214,23 +216,33 @@ class Settled:
 
 def settled(db: Session, program: Program, queue: str) -> list[Settled]:
     """First submissions of a queue that were judged, oldest first."""
-    made = db.scalars(
-        select(Submission).join(Unit).join(Offer, Offer.id == Submission.offer_id)
-        .where(Unit.program_id == program.id, Unit.queue == queue, deliverable()).order_by(Submission.id)
-        .options(joinedload(Submission.offer), selectinload(Submission.outcomes))
+    mine = Unit.program_id == program.id, Unit.queue == queue, deliverable()
+    made = db.execute(
+        select(Submission.id, Submission.unit_id, Submission.seconds, Offer.applicant_id, Offer.why)
+        .join(Unit, Unit.id == Submission.unit_id).join(Offer, Offer.id == Submission.offer_id)
+        .where(*mine).order_by(Submission.id)
     )  # fmt: skip
-    first: dict[int, Submission] = {}
-    for one in made:
-        first.setdefault(one.unit_id, one)
+    first: dict[int, tuple[int, float, int, Json]] = {}
+    for key, unit, seconds, person, why in made:
+        first.setdefault(unit, (key, seconds, person, why))
+    found, customers = latest(db, Outcome, mine), latest(db, CustomerVerdict, mine)
     return [
         Settled(
-            outcome.at, why["acceptance"], level_of(outcome)[0] == 2, why["minutes"], one.seconds / 60,
-            one.offer.applicant_id, why.get("learnt", 1.0), why.get("shift", 0.0),
+            outcome.at, why["acceptance"], customers.get(key, outcome).level == 2, why["minutes"], seconds / 60, person,
+            why.get("learnt", 1.0), why.get("shift", 0.0),
         )
-        for one in first.values()
-        for why in [one.offer.why]
-        if (outcome := one.outcome) and counts_as_evidence(outcome) and "acceptance" in why
+        for key, seconds, person, why in first.values()
+        if (outcome := found.get(key)) and outcome.settled in EVIDENCE and "acceptance" in why
     ]  # fmt: skip
+
+
+def latest(db: Session, what: type[Outcome | CustomerVerdict], mine: Iterable[ColumnElement[bool]]) -> dict[int, Any]:
+    """{submission: the columns of the latest that was found of it}."""
+    columns = [what.submission_id, what.at, what.level, *([what.settled] if what is Outcome else [])]
+    rows = select(*columns).join(Submission, Submission.id == what.submission_id)
+    return {row.submission_id: row for row in db.execute(
+        rows.join(Unit, Unit.id == Submission.unit_id).where(*mine).order_by(what.id)
+    )}  # fmt: skip
 
 
 def under_way(db: Session, program: Program, people: Sequence[Applicant], queues: Sequence[QueueForm]) -> Floats:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
 from vetting.evidence import WHOLE
 from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
 from vetting.scope import ProgramForm, QueueForm
 from vetting.work_records import Scope
 
+OFFERS = (selectinload(Applicant.decisions), selectinload(Applicant.offers))  # enough to name experts and their hours
 GONE = {"gone": True}  # body of a queue's row from which on there is no such queue
 
 
@@ -20,6 +23,16 @@ def wordings(program: Program) -> dict[str, Queue]:
     """The latest wording of each queue, by name."""
     latest = {queue.name: queue for queue in program.queues}
     return {name: queue for name, queue in latest.items() if queue.body != GONE}
+
+
+_forms: WeakKeyDictionary[Queue, QueueForm] = WeakKeyDictionary()  # a wording is a fact: it is read once
+
+
+def worded(queue: Queue) -> QueueForm:
+    """What a row of a queue asks."""
+    if queue not in _forms:
+        _forms[queue] = QueueForm.model_validate(queue.body)
+    return _forms[queue]
 
 
 def queues_of(program: Program) -> tuple[QueueForm, ...]:
@@ -52,14 +65,19 @@ def keep_program(db: Session, form: ProgramForm, now: datetime, *, whole: bool =
     return program
 
 
-def experts(db: Session, *, only: Applicant | None = None) -> list[Applicant]:
-    """Applicants whom a recruiter's latest decision advanced and who gave hours; or only whether this one is such."""
+def experts(
+    db: Session, *, only: Applicant | None = None, beside: Sequence[ExecutableOption] = WHOLE
+) -> list[Applicant]:
+    """Applicants whom a recruiter's latest decision advanced and who gave hours; or only whether this one is such.
+
+    They are loaded with what is named beside: all that is known of them, unless it is less that is wanted.
+    """
     narrowed = true() if only is None else Applicant.id == only.id
     people = db.scalars(
         select(Applicant)
         .where(Applicant.decisions.any(Decision.verdict == "advance"), Applicant.offers.any(), narrowed)
         .order_by(Applicant.id)
-        .options(*WHOLE)
+        .options(*beside)
     )
     return [person for person in people if person.decisions[-1].verdict == "advance" and offer(person).hours > 0]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import re
 import zlib
 from collections import Counter
@@ -29,6 +30,20 @@ EMPTY = {"", "na", "nan", "null", "."}
 MOST_LEVELS = 50  # of an item
 ENOUGH = 5_000  # names to look for a near one among
 MANY = 20  # faults told before the rest is only counted
+
+
+FORMULA = {"=", "+", "-", "@", "\t", "\r"}  # what a spreadsheet takes the beginning of a formula for
+
+
+def cell(value: object) -> object:
+    """A value as a table may hold it: what is nested is JSON, and no text is taken for a formula by a spreadsheet."""
+    said = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+    return f"'{said}" if isinstance(said, str) and said[:1] in FORMULA else said
+
+
+def written(said: str) -> str:
+    """The text that `cell` made this of."""
+    return said[1:] if said[:1] == "'" and said[1:2] in FORMULA else said
 
 
 class TableFaultError(ValueError):

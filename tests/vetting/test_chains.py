@@ -2,7 +2,6 @@
 
 import csv
 import json
-from io import StringIO
 
 import pytest
 
@@ -54,7 +53,7 @@ def test_a_chain_is_valid_if_every_step_is_and_says_so_in_the_export(db, people,
     assert (rows[right.number]["valid"], rows[right.number]["errors"]) == (True, {"minor style": 1})
     assert [step["status"] for step in rows[wrong.number]["steps"]] == ["right", "right", "wrong"]
     assert (rows[wrong.number]["valid"], rows[wrong.number]["errors"]) == (False, {"major content": 2})
-    table = {row["unit"]: row for row in csv.DictReader(StringIO(delivery.as_csv(rows.values())))}
+    table = {row["unit"]: row for row in csv.DictReader(delivery.as_csv(rows.values()))}
     assert (table["1"]["valid"], json.loads(table["1"]["errors"])) == ("True", {"minor style": 1})
 
 

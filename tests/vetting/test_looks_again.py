@@ -155,11 +155,11 @@ def test_a_round_is_blind_until_all_is_in_then_shown_talked_over_and_retested(db
 
 def test_nothing_said_in_a_round_is_delivered_counts_for_agreement_or_is_evidence(db, people):
     where, form = settled_units(db, people, 6)
-    before = delivery.export(db, where, NOON), gate.gate(db, where, form)
+    before = list(delivery.export(db, where, NOON)), gate.gate(db, where, form)
     first = ask(db, where, form, people[:2], units=4)
     go_round(db, people[:2], lambda *_: "reject")
     assert rounds.shown(db, first)
-    assert (delivery.export(db, where, NOON), gate.gate(db, where, form).judged) == (before[0], before[1].judged)
+    assert (list(delivery.export(db, where, NOON)), gate.gate(db, where, form).judged) == (before[0], before[1].judged)
     assert learning.works(people[0].work_seen) == []
 
 

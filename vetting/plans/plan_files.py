@@ -26,7 +26,7 @@ from vetting.plans.staffing import planned
 from vetting.records import Json
 from vetting.scale import Axis
 from vetting.scope import ProgramForm
-from vetting.tables import TableFaultError, header, number, refuse, rows_of
+from vetting.tables import TableFaultError, cell, header, number, refuse, rows_of, written
 
 KNOWN = ("expert", "hours", "pay", "languages", "pace")
 PAY, PACE, SKILL_SD, PACE_SD = 40.0, 1.0, 0.5, 0.25  # where the table does not say
@@ -137,9 +137,10 @@ def read_previous(file: Path, pool: Pool, program: ProgramForm) -> list[tuple[in
     ]
     refuse(faults)
     return [
-        (pool.axis.position[row["expert"]], queues.index(row["queue"]), ROLES.index(row["role"]), number(row["hours"]))
+        (pool.axis.position[expert], queues.index(queue), ROLES.index(row["role"]), number(row["hours"]))
         for _, row in rows
-        if row["expert"] in pool.axis.position and row["queue"] in queues
+        for expert, queue in [(written(row["expert"]), written(row["queue"]))]
+        if expert in pool.axis.position and queue in queues
     ]
 
 
@@ -163,7 +164,7 @@ def as_table(account: Json) -> str:
     for row in sorted(account["hours"], key=lambda row: (-row["hours"], row["expert"], row["queue"])):
         second = f"{row['second']['role']} {row['second']['queue']}" if row["second"] else ""
         rows.writerow(
-            [row["expert"], row["queue"], row["role"], f"{row['hours']:.12g}",
+            [cell(row["expert"]), cell(row["queue"]), row["role"], f"{row['hours']:.12g}",
              row.get("from", ""), row.get("until", ""), f"{row['acceptance']:.4f}",
              f"{row['minutes']:.1f}", second, f"{row['moving_costs']:.2f}"]
         )  # fmt: skip

@@ -28,7 +28,7 @@ from vetting.plans.plan_files import COLUMNS, read_experts, read_previous
 from vetting.plans.scene import SWITCHING, Wishes, compose, table, wanted
 from vetting.records import Json
 from vetting.scope import ProgramForm
-from vetting.tables import TableFaultError
+from vetting.tables import TableFaultError, cell
 
 PATIENCE = 15  # seconds until a scheduler that does not answer is named
 
@@ -165,7 +165,7 @@ def as_table(found: Spread, ids: list[str], program: ProgramForm) -> str:
             arc = at[seat.expert, seat.queue, seat.role]
             second = f"{ROLES[seat.second[1]]} {names[seat.second[0]]}" if seat.second else ""
             rows.writerow(
-                [ids[seat.expert], names[seat.queue], ROLES[seat.role], f"{seat.hours:.12g}",
+                [cell(ids[seat.expert]), cell(names[seat.queue]), ROLES[seat.role], f"{seat.hours:.12g}",
                  f"{problem.accepted[arc] / problem.rate[arc]:.4f}" if seat.role == 0 else "",
                  f"{60 / problem.rate[arc]:.1f}", second, f"{seat.moving_costs:.2f}"]
             )  # fmt: skip

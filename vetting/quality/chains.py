@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def error_codes(submission: Submission) -> dict[str, int]:
     return dict(Counter(error for one in judges for error in one.errors))
 
 
-def step_agreement(submissions: Sequence[Submission]) -> Estimate:
+def step_agreement(submissions: Iterable[Submission]) -> Estimate:
     """Gwet's AC1 of right and wrong, over the steps of everything that two people or more judged."""
     rows: list[tuple[int, int, int]] = []
     people: dict[int, int] = {}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from io import StringIO
+from itertools import chain
 
 import numpy as np
-from sqlalchemy.orm import Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
 
 from assignment.agreement import alpha, fleiss, gwet, nominal
 from assignment.raters import dawid_skene
@@ -21,8 +23,9 @@ from vetting.quality import gate, gold, progress, repeats, reviewers
 from vetting.quality.chains import chain_valid, error_codes, resolution_of, step_agreement, step_status
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
-from vetting.units import work
-from vetting.work_records import Dispute, Submission, Unit
+from vetting.tables import cell
+from vetting.units import ledger, work
+from vetting.work_records import Dispute, Resolution, Review, Submission, Unit, deliverable
 
 STEADY = 2.0  # labels of the crowd's kind lent to each rater, so that few labels make nobody perfect
 COLUMNS = ("program", "queue", "unit", "state", "settled", "label", "confidence", "judges", "distribution", "steps",
@@ -33,15 +36,22 @@ COLUMNS = ("program", "queue", "unit", "state", "settled", "label", "confidence"
 # -- units -------------------------------------------------------------------------------------------
 
 
-def export(db: Session, program: Program, now: datetime, *, least: float = 0.0, unfinished: bool = False) -> list[Json]:
-    """The units that are accepted, each with all its labels; those surer than `least`. With `unfinished`, all."""
-    rows = []
+def export(
+    db: Session, program: Program, now: datetime, *, least: float = 0.0, unfinished: bool = False
+) -> Generator[Json]:
+    """The units that are accepted, each with all its labels; those surer than `least`. With `unfinished`, all.
+
+    One after another: the texts of a long queue are never in memory together.
+    """
     for queue in queues_of(program):
-        units = work.whole(program, queue.name, db)
-        sure = confidence(units, queue)
-        rows += [unit_row(unit, queue, sure.get(unit.id), now) for unit in units]
-    kept = [row for row in rows if unfinished or row["state"] == "accepted"]
-    return [row for row in kept if least <= 0 or (row["confidence"] or 0.0) >= least]
+        units = ledger.entries(db, program, queue.name, now)
+        sure = {unit: round(p, 4) for unit, p in confidence(units, queue).items()}
+        kept = [
+            unit for unit in units
+            if (unfinished or work.state(unit, now) == "accepted") and (least <= 0 or sure.get(unit.id, 0.0) >= least)
+        ]  # fmt: skip
+        for unit in ledger.with_texts(db, kept):
+            yield unit_row(unit, queue, sure.get(unit.id), now)
 
 
 def unit_row(unit: Unit, queue: QueueForm, sure: float | None, now: datetime) -> Json:
@@ -51,7 +61,7 @@ def unit_row(unit: Unit, queue: QueueForm, sure: float | None, now: datetime) ->
     return {
         "program": unit.program.name, "queue": unit.queue, "unit": unit.number, "state": work.state(unit, now),
         "settled": outcome.settled if outcome else "", "label": label_of(last, queue) if last else "",
-        "confidence": None if sure is None else round(sure, 4), "judges": len(told),
+        "confidence": sure, "judges": len(told),
         "distribution": dict(Counter(told)), "steps": step_status(last) if last else [],
         "valid": chain_valid(last) if last else None, "errors": error_codes(last) if last else {},
         "sent_back": sum(one.outcome is not None and one.outcome.verdict == "sent back" for one in unit.submissions),
@@ -102,34 +112,42 @@ def confidence(units: Sequence[Unit], queue: QueueForm) -> dict[int, float]:
     return {unit: float(posterior[row, names.index(label)]) for row, (unit, _, label) in enumerate(used)}
 
 
-def as_jsonl(rows: Iterable[Json]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+def as_jsonl(rows: Iterable[Json]) -> Iterator[str]:
+    """The rows as lines of JSON."""
+    return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def as_csv(rows: Iterable[Json]) -> str:
-    """The rows as a table; what is nested is JSON, and no cell is taken for a formula by a spreadsheet."""
-    text = StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for row in rows:
-        table.writerow([cell(row[name]) for name in COLUMNS])
-    return text.getvalue()
-
-
-def cell(value: object) -> object:
-    said = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
-    return f"'{said}" if isinstance(said, str) and said[:1] in {"=", "+", "-", "@", "\t", "\r"} else said
+def as_csv(rows: Iterable[Json]) -> Iterator[str]:
+    """The rows as lines of a table; what is nested is JSON, and no cell is taken for a formula by a spreadsheet."""
+    lines = chain([COLUMNS], ([cell(row[name]) for name in COLUMNS] for row in rows))
+    for line in lines:
+        text = StringIO()
+        csv.writer(text, lineterminator="\n").writerow(line)
+        yield text.getvalue()
 
 
 # -- disputes ----------------------------------------------------------------------------------------
 
 
-def adjudications(db: Session, program: Program) -> list[Json]:
-    """Every dispute: what was said, who decided, why."""
-    return [
-        dispute_row(dispute)
-        for queue in queues_of(program) for unit in work.whole(program, queue.name, db) for dispute in unit.disputes
-    ]  # fmt: skip
+def adjudications(db: Session, program: Program, part: slice = slice(None)) -> list[Json]:
+    """Every dispute, or a part of them, by queue and unit: what was said, who decided, why."""
+    made = joinedload(Dispute.submission)
+    asked = select(Dispute).options(
+        joinedload(Dispute.unit), joinedload(Dispute.resolution).joinedload(Resolution.offer),
+        made.joinedload(Submission.offer), made.selectinload(Submission.reviews).joinedload(Review.offer),
+    )  # fmt: skip
+    wanted = disputed(db, program)[part]
+    some = (wanted[n : n + ledger.BATCH] for n in range(0, len(wanted), ledger.BATCH))
+    found = {one.id: one for ids in some for one in db.scalars(asked.where(Dispute.id.in_(ids)))}
+    return [dispute_row(found[key]) for key in wanted]
+
+
+def disputed(db: Session, program: Program) -> list[int]:
+    """The disputes of a program by queue and unit."""
+    place = {queue.name: n for n, queue in enumerate(queues_of(program))}
+    asked = select(Dispute.id, Unit.queue, Unit.number).join(Unit, Unit.id == Dispute.unit_id)
+    rows = db.execute(asked.where(Unit.program_id == program.id, deliverable(), Unit.queue.in_(place)))
+    return [key for key, *_ in sorted(rows, key=lambda row: (place[row[1]], row[2], row[0]))]
 
 
 def dispute_row(dispute: Dispute) -> Json:
@@ -151,15 +169,23 @@ def dispute_row(dispute: Dispute) -> Json:
 def report(db: Session, program: Program, now: datetime) -> Json:
     """The quality of a program's work in figures, with a digest that a later copy can be checked against."""
     queues = [queue_report(db, program, queue, now) for queue in queues_of(program)]
-    log = adjudications(db, program)
     body: Json = {
-        "program": program.name, "at": now.isoformat(), "queues": queues,
-        "disputes": {"opened": len(log), "open": sum(one["decided"] is None for one in log)},
-        "edge_cases": [one["edge_case"] for one in log if one["edge_case"]],
+        "program": program.name, "at": now.isoformat(), "queues": queues, **log_in_short(db, program),
         "open_checks": [fault for queue in queues for fault in queue["open_checks"]],
         "reviewers": [unnamed(row) for row in reviewers.account(db, program, now)],
     }  # fmt: skip
     return body | {"digest": digest(body)}
+
+
+def log_in_short(db: Session, program: Program) -> Json:
+    """How many disputes there were, and the edge cases they brought."""
+    order = disputed(db, program)
+    asked = select(Resolution.dispute_id, Resolution.edge_case).join(Dispute).join(Unit, Unit.id == Dispute.unit_id)
+    decided = {row.dispute_id: row.edge_case for row in db.execute(asked.where(Unit.program_id == program.id))}
+    return {
+        "disputes": {"opened": len(order), "open": sum(key not in decided for key in order)},
+        "edge_cases": [decided[key] for key in order if decided.get(key)],
+    }
 
 
 def unnamed(row: Json) -> Json:
@@ -175,7 +201,7 @@ def digest(body: Json) -> str:
 
 
 def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime) -> Json:
-    units = work.whole(program, queue.name, db)
+    units = ledger.entries(db, program, queue.name, now)
     stand = progress.states(units, now)
     first = [unit.submissions[0] for unit in units if unit.submissions]
     last = [unit.submissions[-1] for unit in units if unit.submissions]
@@ -187,8 +213,7 @@ def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime)
         "name": queue.name, "kind": queue.kind, "asked": queue.units, "phase": gate.phase(db, program, queue.name),
         "states": dict(stand), "settled": dict(Counter(one.settled for one in outcomes)), "errors": dict(errors),
         "labels": dict(Counter(label_of(one, queue) for one in last if one.outcome)),
-        "agreement": coefficients(first, queue), "step_agreement": progress.figures(step_agreement(first)),
-        "steps": dict(Counter(step["status"] for one in last for step in step_status(one))),
+        "agreement": coefficients(first, queue), **steps(db, units),
         "pilot": {"judged": passed.judged, "wanted": passed.wanted, "threshold": passed.threshold,
                   "agreement": progress.figures(passed.agreement), "faults": passed.faults()},
         "confidence": {"median": float(np.median(sure)), "above_90": float(np.mean(np.array(sure) >= 0.9))}
@@ -202,6 +227,14 @@ def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime)
         "open_checks": open_checks(queue, stand, passed), **judges(db, program, queue, now),
         **progress.outlook(db, program, queue, units) | {"agreement": coefficients(first, queue)},
     }  # fmt: skip
+
+
+def steps(db: Session, units: Sequence[Unit]) -> Json:
+    """How steps stand, and how far those who judged them agree; steps are in texts, with which units pass by."""
+    last = (one for unit in ledger.with_texts(db, units) for one in unit.submissions[-1:])
+    seen = Counter(step["status"] for one in last for step in step_status(one))
+    first = (one for unit in ledger.with_texts(db, units) for one in unit.submissions[:1])
+    return {"steps": dict(seen), "step_agreement": progress.figures(step_agreement(first))}
 
 
 def judges(db: Session, program: Program, queue: QueueForm, now: datetime) -> Json:

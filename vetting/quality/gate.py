@@ -13,18 +13,24 @@ from math import ceil
 
 import numpy as np
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
 from assignment.agreement import Estimate, Labels, by_category, fleiss, gwet
 from vetting.programs import wordings
 from vetting.records import AuditEntry, Json, Program
 from vetting.scope import QueueForm
 from vetting.units import work
-from vetting.work_records import QueueDecision, Submission, Unit, deliverable
+from vetting.work_records import QueueDecision, Review, Submission, Unit, deliverable
 
 VERDICTS = ("scale", "change", "stop")
 PHASES = {"scale": "scaled", "change": "pilot", "stop": "stopped"}
 START = datetime(1970, 1, 1, tzinfo=UTC)
+MADE = selectinload(Unit.submissions)
+JUDGED = (
+    MADE.joinedload(Submission.offer),
+    MADE.selectinload(Submission.reviews).joinedload(Review.offer),
+)  # loads units with what was said of them
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,12 @@ def phase(db: Session, program: Program, queue: str) -> str:
     return PHASES[said[-1].verdict] if said else "pilot"
 
 
-def pilot_units(db: Session, program: Program, queue: str) -> Sequence[Unit]:
-    """The units of the running pilot: those since the queue was last changed."""
+def pilot_units(db: Session, program: Program, queue: str, beside: Sequence[ExecutableOption] = ()) -> Sequence[Unit]:
+    """The units of the running pilot: those since the queue was last changed; loaded with what is named beside."""
     changed = [one.at for one in decisions(db, program, queue) if one.verdict == "change"]
     since = changed[-1] if changed else START
     mine = Unit.program_id == program.id, Unit.queue == queue, Unit.pilot, Unit.at >= since, deliverable()
-    return db.scalars(select(Unit).where(*mine).order_by(Unit.number)).all()
+    return db.scalars(select(Unit).where(*mine).order_by(Unit.number).options(*beside)).all()
 
 
 def judgements(submission: Submission) -> list[tuple[int, str]]:
@@ -104,7 +110,7 @@ def categories_of(queue: QueueForm) -> tuple[str, ...]:
 
 def gate(db: Session, program: Program, queue: QueueForm) -> Gate:
     """What the pilot shows: first submissions only, since a mended unit was judged before."""
-    units = pilot_units(db, program, queue.name)
+    units = pilot_units(db, program, queue.name, JUDGED)
     told = [judgements(unit.submissions[0]) for unit in units if unit.submissions]
     enough = [one for one in told if len({person for person, _ in one}) >= queue.raters]
     names = categories_of(queue)

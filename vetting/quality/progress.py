@@ -16,7 +16,7 @@ from vetting.learning import Settled, settled
 from vetting.quality import gate
 from vetting.records import Json, Program
 from vetting.scope import QueueForm
-from vetting.units import work
+from vetting.units import ledger, work
 from vetting.work_records import Checkpoint, Outcome, Submission, Unit, deliverable
 
 RECENT = 50  # units that a drift is looked for in
@@ -110,7 +110,7 @@ def mark(db: Session, program: Program, queue: QueueForm, now: datetime) -> Chec
     )
     if not reached or db.scalar(known) is not None:
         return None
-    body = outlook(db, program, queue, work.whole(program, queue.name, db))
+    body = outlook(db, program, queue, ledger.entries(db, program, queue.name, now))
     kept = Checkpoint(at=now, program_id=program.id, queue=queue.name, units=reached, body=body)
     db.add(kept)
     db.flush()

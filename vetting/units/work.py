@@ -18,7 +18,7 @@ from hashlib import sha256
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from vetting.programs import wordings
+from vetting.programs import worded, wordings
 from vetting.records import Applicant, AuditEntry, Program
 from vetting.scope import QueueForm
 from vetting.units import checks
@@ -144,7 +144,7 @@ def second_level(submission: Submission) -> list[Review]:
 
 def wording_of(submission: Submission) -> QueueForm:
     """The queue as it was worded when the work was done."""
-    return QueueForm.model_validate(submission.wording.body)
+    return worded(submission.wording)
 
 
 def lot(unit: Unit, what: str) -> float:
@@ -214,8 +214,8 @@ def submit(
         return again
     working(offer, ("produce",), now)
     unit = offer.unit
-    worded = wordings(unit.program)[unit.queue]
-    queue = QueueForm.model_validate(worded.body)
+    wording = wordings(unit.program)[unit.queue]
+    queue = worded(wording)
     if queue.judging and label not in queue.labels:
         raise FormError("label", f"Pick one of: {', '.join(queue.labels)}.")
     if not queue.judging and not text.strip():
@@ -225,7 +225,7 @@ def submit(
     if queue.judging:
         chain_sound(queue, label, (), wrong_steps, len(checks.chain_of(queue, unit.content)))
     made = Submission(
-        at=now, unit=unit, offer=offer, wording=worded, request_id=request_id, text=text, seconds=seconds,
+        at=now, unit=unit, offer=offer, wording=wording, request_id=request_id, text=text, seconds=seconds,
         label=label if queue.judging else "", attested=ATTESTED if queue.human_only else "",
         wrong_steps=list(wrong_steps) if queue.judging else [],
     )  # fmt: skip
