@@ -18,6 +18,7 @@ Reference: Linacre (1989), Many-Facet Rasch Measurement.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,28 +59,42 @@ def read(mean: Floats, variance: Floats, group: Rows, verdict: Rows, other: Rows
     mean, variance (G,): x - d of each person in each queue, from everything but this reviewer; row i of the others is
     a verdict: on the work of group[i], its level 0, 1 or 2, and another's on the same unit, -1 without any.
     """
+    return read_parts(mean, variance, group, verdict, other, parts=[slice(None)])[0]
+
+
+def read_parts(
+    mean: Floats, variance: Floats, group: Rows, verdict: Rows, other: Rows, *, parts: Sequence[slice]
+) -> list[Reviewing]:
+    """One reviewer from parts of their verdicts, each by itself; what they share is worked out once."""
     _refuse(mean, variance, group, verdict, other)
-    if not len(verdict):
+    counts = np.zeros((len(parts), len(mean), LEVELS, LEVELS + 1))
+    for tally, part in zip(counts, parts, strict=True):
+        np.add.at(tally, (group[part], verdict[part], other[part]), 1.0)  # nobody's, -1, is the last column
+    used = counts.any(axis=(0, 2, 3))
+    prior = np.repeat(norm.logpdf(STRICT, scale=SEVERITY)[:, None], len(CARELESS), axis=1)
+    log_post = np.repeat(prior[None], len(parts), axis=0)
+    for m, v, tallies in zip(mean[used], variance[used], counts[:, used].swapaxes(0, 1), strict=True):
+        log_post += _log_likelihood(m + np.sqrt(v) * NODES, tallies)
+    return [_moments(post, len(verdict[part])) for post, part in zip(log_post, parts, strict=True)]
+
+
+def _moments(log_post: Floats, verdicts: int) -> Reviewing:
+    """What the posterior on the grid comes to."""
+    if not verdicts:
         return USUAL
-    counts = np.zeros((len(mean), LEVELS, LEVELS + 1))
-    np.add.at(counts, (group, verdict, other), 1.0)  # nobody's, -1, is the last column
-    used = counts.any(axis=(1, 2))
-    log_post = np.repeat(norm.logpdf(STRICT, scale=SEVERITY)[:, None], len(CARELESS), axis=1)
-    for m, v, tally in zip(mean[used], variance[used], counts[used], strict=True):
-        log_post += _log_likelihood(m + np.sqrt(v) * NODES, tally)
     mass = np.exp(log_post - log_post.max())
     mass /= mass.sum()
-    severity, severity_sd = _moments(STRICT, mass.sum(axis=1))
-    slip, slip_sd = _moments(CARELESS, mass.sum(axis=0))
-    return Reviewing(severity, severity_sd, slip, slip_sd, len(verdict))
+    severity, severity_sd = _moment(STRICT, mass.sum(axis=1))
+    slip, slip_sd = _moment(CARELESS, mass.sum(axis=0))
+    return Reviewing(severity, severity_sd, slip, slip_sd, verdicts)
 
 
 def agreeing(labels: Floats) -> Floats:
-    """(3, 3) P(label l | level k) where judges with labels (J, 3, 3) all wrote the same; sometimes all err together."""
-    if len(labels) == 1:
-        return np.asarray(labels[0])
-    apart = labels.prod(axis=0)
-    apart /= apart.sum(axis=1, keepdims=True)
+    """(…, 3, 3) P(label l | level k) where judges of labels (…, J, 3, 3) wrote the same; sometimes all err together."""
+    if labels.shape[-3] == 1:
+        return np.asarray(labels[..., 0, :, :])
+    apart = labels.prod(axis=-3)
+    apart /= apart.sum(axis=-1, keepdims=True)
     return np.asarray((1.0 - TOGETHER) * apart + TOGETHER * slips(np.array(1.0)))
 
 
@@ -93,17 +108,20 @@ def levels_seen(x: Floats, severity: Floats) -> Floats:
     return np.asarray(np.maximum(ndtr(high[:, None] - at) - ndtr(low[:, None] - at), 0.0))
 
 
-def _log_likelihood(x: Floats, tally: Floats) -> Floats:
-    """(N, P) log likelihood of one person's units in one queue on the grid, x (M,) integrated out."""
+def _log_likelihood(x: Floats, tallies: Floats) -> Floats:
+    """(S, N, P) log likelihood of tallies (S, 3, 4) of one person's units in one queue on the grid, x (M,) integrated.
+
+    A part without any of these units has the likelihood 1.
+    """
     both = levels_seen(x, STRICT)  # (N, M, k, j)
     written = np.einsum("nmkj,pjl,kt->nmplt", both, slips(CARELESS), slips(np.array([SLIP]))[0], optimize=True)
     alone = written.sum(axis=-1, keepdims=True)
     logged = np.log(np.maximum(np.concatenate([written, alone], axis=-1), 1e-300))
-    per_node = np.einsum("nmplt,lt->nmp", logged, tally)
-    return np.asarray(logsumexp(per_node + np.log(WEIGHTS)[:, None], axis=1))
+    per_node = np.tensordot(tallies, logged, axes=((1, 2), (3, 4)))  # (S, N, M, P)
+    return np.asarray(logsumexp(per_node + np.log(WEIGHTS)[:, None], axis=2))
 
 
-def _moments(at: Floats, mass: Floats) -> tuple[float, float]:
+def _moment(at: Floats, mass: Floats) -> tuple[float, float]:
     mean = float(mass @ at)
     return mean, float(np.sqrt(mass @ (at - mean) ** 2))
 

@@ -44,7 +44,11 @@ def panel(behind: Sequence[tuple[str, ...]], known: Readings) -> tuple[Floats, F
     """(J,) severities and (J, 3, 3) labels of groups of judges who said the same."""
     read = [[known.get(judge, USUAL) for judge in group] or [USUAL] for group in behind]
     severity = np.array([np.mean([one.severity for one in some]) for some in read])
-    return severity, np.stack([agreeing(slips(np.array([one.slip for one in some]))) for some in read])
+    labels = np.empty((len(read), 3, 3))
+    for size in {len(some) for some in read}:
+        rows = [row for row, some in enumerate(read) if len(some) == size]
+        labels[rows] = agreeing(slips(np.array([[one.slip for one in read[row]] for row in rows])))
+    return severity, labels
 
 
 def doubt(counts: Mapping[tuple[str, ...], Sequence[int]], known: Readings) -> float:

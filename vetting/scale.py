@@ -23,7 +23,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Pool, select
 from sqlalchemy.orm import Session, object_session
 
 from irt.model import Floats, Ints, Items
@@ -31,7 +31,7 @@ from irt.population import Population, bifactor
 from item_bank.load import Bank, SkillTree
 from item_bank.probe import row_id
 from item_bank.start import CriterionStart, Start, log_minutes, start, start_criterion
-from vetting import judges
+from vetting import judges, store
 from vetting.judges import Readings
 from vetting.panel import Reading, readings
 from vetting.records import AuditEntry, Calibration
@@ -285,7 +285,7 @@ def changed(fresh: Mapping[str, Any], old: Mapping[str, Any], what: str) -> dict
 
 
 # Facts never change, so neither does what was read from them; each database has its own.
-_read: WeakKeyDictionary[Engine, dict[tuple[int, datetime], Scale]] = WeakKeyDictionary()
+_read: WeakKeyDictionary[Pool, dict[tuple[int, datetime], Scale]] = WeakKeyDictionary()
 
 
 def of(calibration: Calibration) -> Scale:
@@ -293,7 +293,7 @@ def of(calibration: Calibration) -> Scale:
     session = object_session(calibration)
     if session is None:
         return read(calibration.body)
-    kept, key = _read.setdefault(session.get_bind().engine, {}), (calibration.id, calibration.at)
+    kept, key = _read.setdefault(store.place(session), {}), (calibration.id, calibration.at)
     if key not in kept:
         if len(kept) > 32:
             kept.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, Pool, create_engine, event, inspect
 from sqlalchemy.orm import Session
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -54,6 +54,16 @@ def migrate(engine: Engine) -> None:
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")
         connection.commit()
+
+
+def place(db: Session) -> Pool:
+    """What stands for a session's database in this process: engines that only look at it share their pool."""
+    return db.get_bind().engine.pool
+
+
+def only_reads(db: Session) -> bool:
+    """Whether the session looks at facts that are kept: what is seen in it cannot be taken back."""
+    return bool(db.get_bind().get_execution_options().get("reading", False))
 
 
 @contextmanager

@@ -7,14 +7,18 @@ from itertools import count
 
 import numpy as np
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from assignment.pooling import SLIP, slips
 from assignment.reviewing import NOBODY, USUAL, Reviewing, read
 from tests.conftest import NOON
 from tests.vetting.bustle import program, queue, team
-from vetting import programs
-from vetting.quality import delivery, reviewers
+from vetting import programs, store
+from vetting import scale as scales
+from vetting.quality import delivery, reviewers, reviewing
 from vetting.quality.reviewing import DRIFT, apart
+from vetting.records import Applicant, Certificate, Program
 from vetting.work_records import CustomerVerdict, Dispute, Offer, Outcome, Resolution, Review, Submission, Unit
 
 numbers = count(1)
@@ -123,6 +127,69 @@ def test_the_report_has_the_same_figures_without_names(db, where, people):
     assert customers["reviewer"].startswith("customer:")
     assert "Ada" not in str(report)
     assert report["digest"] == delivery.digest(report)
+
+
+# -- measured once -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often somebody was measured."""
+    seen, whole = [], reviewing.measure
+    monkeypatch.setattr(reviewing, "measure", lambda *args, **named: seen.append(1) or whole(*args, **named))
+    return seen
+
+
+def look(engine, now=NOON):
+    with store.reading(engine) as db:
+        return [one.as_json() for one in reviewing.measured(db, now)]
+
+
+def further(db, verdict):
+    """One more verdict by Ada."""
+    maker, ada = (db.scalars(select(Applicant).where(Applicant.name == name)).one() for name in ("Maker", "Ada"))
+    judged(db, db.get_one(Program, 1), maker, {ada: verdict})
+
+
+def test_the_same_facts_are_measured_once_and_other_facts_anew(engine, bank, counted):
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, NOON)
+        _, maker = team(db, bank, ["Ada", "Maker"])
+        program(db, queue(reviews=1, units=900))
+        further(db, "pass")
+        said = {"skill": "language.english", "level": "b2", "issuer": "x", "expires": NOON + timedelta(days=3)}
+        db.add(Certificate(at=NOON, applicant=maker, **said))
+    first = look(engine)
+    assert (look(engine), len(counted), first[0]["verdicts"]) == (first, 1, 1)
+    with Session(engine) as db:
+        further(db, "reject")
+        assert reviewing.measured(db, NOON)[0].found.verdicts == 2  # seen, and not kept: it is never committed
+    assert (look(engine), len(counted)) == (first, 2)
+    with store.writing(engine) as db:
+        further(db, "send_back")
+    assert look(engine)[0]["verdicts"] == 2
+    look(engine)
+    assert len(counted) == 3
+    look(engine, NOON + timedelta(days=4))  # the paper has run out since
+    assert len(counted) == 4
+
+
+def test_two_databases_share_nothing(tmp_path, bank, counted):
+    engines = [store.connect(f"sqlite:///{tmp_path / name}.db") for name in ("one", "two")]
+    for engine, verdict in zip(engines, ("pass", "reject"), strict=True):
+        store.migrate(engine)
+        with store.writing(engine) as db:
+            scales.keep_up(db, bank, NOON)
+            ada, maker = team(db, bank, ["Ada", "Maker"])
+            judged(db, program(db, queue(reviews=1, units=900)), maker, {ada: verdict})
+    (mild,), (strict,) = (look(engine) for engine in engines)
+    assert mild["severity"] < strict["severity"]
+    assert [look(engine) for engine in engines] == [[mild], [strict]]
+    assert len(counted) == 2
+    with store.reading(engines[0]) as db, store.reading(engines[0]) as again:
+        assert scales.of(scales.latest(db)) is scales.of(scales.latest(again))  # read once a database
+    for engine in engines:
+        engine.dispose()
 
 
 # -- drift -------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from scipy.stats import norm
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vetting import scale as scales
 from vetting.judges import CUSTOMER
 from vetting.known import STEPS
 from vetting.programs import names, queues_of
@@ -185,6 +184,5 @@ def measured(db: Session, people: Iterable[Applicant], program: Program, now: da
     """{judge: how they are read}, of the program's reviewers and its customer; labels have no order, so no severity."""
     if all(queue.judging for queue in queues_of(program)):
         return {}
-    scale = scales.of(scales.latest(db))
     kinds = {person.simulated for person in people}
-    return {one.judge: one for kind in kinds for one in reviewing.measure(db, scale, now, simulated=kind)}
+    return {one.judge: one for kind in kinds for one in reviewing.measured(db, now, simulated=kind)}

@@ -10,26 +10,56 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Pool, func, select
 from sqlalchemy.orm import Session, selectinload
 
 from assignment.pooling import FIT
-from assignment.reviewing import NOBODY, SEVERITY, Reviewing, read
+from assignment.reviewing import NOBODY, SEVERITY, Reviewing, read_parts
 from irt.belief import Posterior
-from vetting import evidence
+from vetting import evidence, store
 from vetting import scale as scales
 from vetting.judges import CUSTOMER
 from vetting.known import STEPS, looks_at_gold
 from vetting.learning import Work, counts_as_evidence, skills_of, tallied
 from vetting.quality import looks
-from vetting.records import Applicant, Calibration, Json, Program
+from vetting.records import (
+    Answer,
+    Applicant,
+    Calibration,
+    Certificate,
+    Erasure,
+    Grade,
+    Json,
+    Program,
+    Question,
+    Queue,
+    Sitting,
+    Turn,
+)
 from vetting.scale import Scale
 from vetting.scope import QueueForm
-from vetting.work_records import Dispute, Look, Offer, Resolution, Review, Submission, Unit
+from vetting.work_records import (
+    CustomerVerdict,
+    Dispute,
+    Gold,
+    Look,
+    Offer,
+    Outcome,
+    Resolution,
+    Review,
+    Submission,
+    Unit,
+)
 
 Seat = tuple[int, int, str]  # person, program, queue
+Standing = tuple[int, ...]
+FACTS = (
+    Calibration, Applicant, Erasure, Sitting, Question, Turn, Answer, Grade, Certificate, Program, Queue, Unit, Offer,
+    Submission, Review, Dispute, Resolution, Outcome, CustomerVerdict, Gold, Look,
+)  # fmt: skip
 VAGUE = 1.0  # variance of how good the work of a gold unit is, of whose maker nothing is known
 
 
@@ -98,6 +128,31 @@ def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False
         seen, drift = reading(judge, told, by_seat, vetted, scale)
         found.append(Judge(judge, names.get(judge, judge), seen, scale.reviewers.get(judge), drift))
     return found
+
+
+# Facts are only added, and what is erased leaves a fact behind: by the same facts the same is measured. Each database
+# has its own, and keeps what was measured last.
+_measured: WeakKeyDictionary[Pool, dict[bool, tuple[Standing, list[Judge]]]] = WeakKeyDictionary()
+
+
+def measured(db: Session, now: datetime, *, simulated: bool = False) -> list[Judge]:
+    """The same on the newest scale, and only once for the same facts."""
+    stand = standing(db, now)
+    kept = _measured.setdefault(store.place(db), {})
+    if simulated in kept and kept[simulated][0] == stand:
+        return kept[simulated][1]
+    found = measure(db, scales.of(scales.latest(db)), now, simulated=simulated)
+    if store.only_reads(db):  # what is not kept yet may never be
+        kept[simulated] = stand, found
+    return found
+
+
+def standing(db: Session, now: datetime) -> Standing:
+    """The newest of every kind of fact that a measurement rests on, and how many there are; papers that ran out."""
+    asked = [one for kind in FACTS for one in (select(func.max(kind.id)), select(func.count(kind.id)))]
+    asked.append(select(func.count(Certificate.id)).where(Certificate.expires <= now))
+    row = db.execute(select(*(one.scalar_subquery() for one in asked))).one()
+    return tuple(int(number or 0) for number in row)
 
 
 # -- verdicts ----------------------------------------------------------------------------------------
@@ -173,10 +228,9 @@ def reading(
     in_time = sorted(told, key=lambda one: one.at)
     rows = np.array([(at[one.maker], one.level, one.other) for one in in_time], dtype=np.intp)
     recent = min(RECENT, len(rows) // 2)
-    drift = None
-    if recent >= LEAST_FOR_DRIFT:
-        drift = apart(*(read(mean, variance, *part.T) for part in (rows[:-recent], rows[-recent:])))
-    return read(mean, variance, *rows.T), drift
+    parts = [slice(-recent), slice(-recent, None)] if recent >= LEAST_FOR_DRIFT else []
+    found, *both = read_parts(mean, variance, *rows.T, parts=[slice(None), *parts])
+    return found, apart(*both) if both else None
 
 
 def apart(before: Reviewing, after: Reviewing) -> float | None:
