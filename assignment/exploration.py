@@ -154,7 +154,7 @@ class _Stakes:
     lacks: Floats  # η - w
     unit: Floats  # hours of a unit
     room: Floats  # hours that a trial may take
-    ahead: Floats  # H
+    ahead: Floats  # H, as far as the queue asks for them
 
 
 def _stakes(problem: Problem, calm: Plan, unknown: Unknown, at: Rows) -> _Stakes:
@@ -180,8 +180,15 @@ def _stakes(problem: Problem, calm: Plan, unknown: Unknown, at: Rows) -> _Stakes
         lacks=np.maximum(costs - worth, 0.0),
         unit=1.0 / problem.rate[at],
         room=np.minimum(room, wanted),
-        ahead=unknown.ahead[e, q] * np.minimum(1.0, wanted / np.maximum(hours, NOTHING)),
+        ahead=np.maximum(unknown.ahead[e, q] - _taken(problem, calm)[e, due], 0.0)
+        * np.minimum(1.0, wanted / np.maximum(hours, NOTHING)),
     )
+
+
+def _taken(problem: Problem, calm: Plan) -> Floats:
+    """(E, T) hours before each due date that sooner dates need, so that a trial comes after them."""
+    full = np.where(calm.prices.hour > 0, problem.hours, 0.0)[:, :-1]
+    return np.maximum.accumulate(np.column_stack([np.zeros(problem.experts), full]), axis=1)
 
 
 def _best_batches(stakes: _Stakes) -> Trials:

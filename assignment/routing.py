@@ -5,8 +5,8 @@ Of the hours done so far and the next unit together, arc a is due its share of t
     behind_a = (h_a / Σ h) · (Σ done + unit_a) - done_a,       unit_a = 60 / rate_a in minutes.
 
 The arc furthest behind comes next, as long as work waits there: after any number of units no arc with waiting work is
-more than about one unit behind its share. A trial (`exploration`) is made before anything else: what it tells is worth
-most when it is told early. Where nothing planned waits, the arc whose hour is worth most at the plan's
+more than about one unit behind its share. A trial (`exploration`) is made before anything else: what it tells is of
+most use early. Where nothing planned waits, the arc whose hour is worth most at the plan's
 prices comes next, if it is worth its pay; else the expert is free. The router needs this expert's arcs and the prices
 only, so that it answers in microseconds and stays right when queues run dry or units come back.
 """

@@ -174,6 +174,25 @@ def test_trials_end_as_time_runs_out_as_people_are_known_and_where_nothing_more_
     assert explore(problem, replace(known, pace_var=np.full(2, 0.2)), most=0.5).share > 0
 
 
+def test_a_trial_that_comes_after_what_is_due_sooner_is_of_use_for_fewer_hours(rng):
+    """The second maker is busy before an early date, and their trial is due with the late one."""
+    hours = np.array([[0.0, 100.0], [60.0, 100.0]])
+    problem = replace(
+        two_makers(rng), expert=np.array([0, 1, 1]), queue=np.array([1, 0, 1]), role=np.zeros(3, int), rate=np.ones(3),
+        accepted=np.array([0.5, 0.5, 0.45]), cost=np.full(3, 5.0), quality=np.ones(3), pinned=np.zeros(3),
+        before=np.zeros(3), hours=hours, queues=Queues.of([90.0, 50.0], 50.0, review_share=0.0, due=[0, 1]),
+    )  # fmt: skip
+    told = unknown_of(
+        rng, 2, 2, mean=np.zeros((2, 2)), variance=np.full((2, 2), 0.5), pace_var=np.zeros(2),
+        ahead=np.full((2, 2), 100.0),
+    )  # fmt: skip
+    free = replace(problem, queues=replace(problem.queues, demand=np.array([20.0, 50.0])))
+    busy = [explore(one, told, most=0.5).trials.worth[2] for one in (free, problem)]
+    later = explore(free, replace(told, ahead=np.full((2, 2), 40.0)), most=0.5).trials.worth[2]
+    assert busy[0] > busy[1] > 0
+    assert busy[1] == pytest.approx(later)
+
+
 def test_without_leave_or_beside_promises_that_leave_no_room_the_plan_is_the_plain_one(rng):
     problem = two_makers(rng)
     full = replace(problem, pinned=np.array([16.0, 0.0]))

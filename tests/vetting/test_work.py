@@ -77,13 +77,16 @@ def test_the_same_state_offers_the_same_unit_and_keeps_it_until_it_is_answered(d
     assert first.why["minutes"] > 0
 
 
-@pytest.mark.parametrize("tried", ["Long", "Short"])
-def test_a_trial_is_offered_before_the_rest_of_somebodys_plan(db, people, tried):
+@pytest.mark.parametrize(("tried", "begins"), [("Long", 0), ("Short", 0), ("Short", 1)])
+def test_a_trial_is_offered_before_the_rest_of_somebodys_plan_once_it_begins(db, people, tried, begins):
     made = planned(db, queue("Long", units=50), queue("Short", units=50))
     shares = {"Long": (9.0, 0.5), "Short": (1.0, 0.5)}
+    day = str((NOON + timedelta(days=begins)).date())
     row = made.plans[-1].body["hours"][0] | {"expert": str(people[0].id), "role": "produce"}
     rows = [
-        row | {"queue": name, "hours": hours, "learning": trial if name == tried else 0.0}
+        row
+        | {"queue": name, "hours": hours}
+        | {"learning": trial if name == tried else 0.0, "from": day if name == tried else str(NOON.date())}
         for name, (hours, trial) in shares.items()
     ]
     made.plans[-1].body = made.plans[-1].body | {"hours": rows}
@@ -92,7 +95,7 @@ def test_a_trial_is_offered_before_the_rest_of_somebodys_plan(db, people, tried)
         offer = take_as(db, people[0], "produce")
         offered.append(offer.unit.queue)
         do(db, offer, NOON)  # in ten minutes
-    assert offered[:3] == [tried] * 3
+    assert offered[:3] == (["Long"] if begins else [tried]) * 3
     assert offered[3:] == ["Long"] * 3
 
 

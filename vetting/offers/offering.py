@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from math import ceil
 
@@ -190,8 +190,8 @@ def looking(desk: Desk, q: int, queue: QueueForm, unit: Unit, task: str) -> Piec
 def planned(db: Session, desk: Desk) -> Iterator[Piece]:
     """Work by the plan's shares and prices."""
     problem, spent = desk.setting.problem, done(db, desk)
-    every, trials = np.ones(problem.arcs, dtype=bool), own_hours(desk, "learning")
-    ranked = routed(problem, own_plan(desk), 0, spent, every, trials=trials)
+    every = np.ones(problem.arcs, dtype=bool)
+    ranked = routed(problem, own_plan(desk), 0, spent, every, trials=own_hours(desk, "learning", by=desk.now.date()))
     for place, offer in enumerate(ranked):
         why = said(desk, offer.queue, offer.role, "plan" if offer.planned else "price")
         why |= {"behind": offer.behind, "worth": offer.worth}
@@ -349,19 +349,19 @@ def add_units(db: Session, program: Program, queue: QueueForm, contents: Sequenc
 def own_plan(desk: Desk) -> Plan:
     """The hours of one person of the plan, at its prices; the rest of it is not needed to route."""
     problem, body = desk.setting.problem, desk.plan.body
-    names = [queue.name for queue in desk.setting.queues]
-    priced = [body["prices"].get(name, {}) for name in names]
+    priced = [body["prices"].get(queue.name, {}) for queue in desk.setting.queues]
     by_row = {kind: np.array([price.get(kind, 0.0) for price in priced]) for kind in ("demand", "review", "second")}
     budget = np.zeros(len(problem.queues.budget))
     budget[problem.queues.purse] = [price.get("budget", 0.0) for price in priced]
     prices = Prices(**by_row, budget=budget, hour=np.zeros_like(problem.hours), pairing=np.zeros(problem.arcs))
-    return Plan(own_hours(desk, "hours"), 0.0, 0.0, 0.0, prices, np.zeros(problem.arcs), "optimal")
+    return Plan(own_hours(desk), 0.0, 0.0, 0.0, prices, np.zeros(problem.arcs), "optimal")
 
 
-def own_hours(desk: Desk, what: str) -> Floats:
-    """(A,) hours of one person in the plan, or of them those that are there for something, such as learning."""
+def own_hours(desk: Desk, what: str = "hours", by: date = date.max) -> Floats:
+    """(A,) hours of one person in the plan, or of them those to learn by: of seats that begin by a day."""
     mine = [row for row in desk.plan.body["hours"] if row["expert"] == str(desk.person.id)]
-    return on_arcs(desk, {(row["queue"], row["role"]): row.get(what, 0.0) for row in mine})
+    begun = [row for row in mine if row.get("from", "") <= str(by)]
+    return on_arcs(desk, {(row["queue"], row["role"]): row.get(what, 0.0) for row in begun})
 
 
 def on_arcs(desk: Desk, seats: Mapping[tuple[str, str], float]) -> Floats:
