@@ -13,6 +13,7 @@ from sqlalchemy import text
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
     applicant,
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(door.router)
     app.add_api_route("/", lambda: RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER), include_in_schema=False)
     app.add_api_route("/health", health, include_in_schema=False)
+    app.add_middleware(Counted)
     app.middleware("http")(guard)
     app.add_middleware(SessionMiddleware, secret_key=settings.signing_key, max_age=SESSION_SECONDS, same_site="lax")
     app.add_exception_handler(StarletteHTTPException, refused)
@@ -102,8 +104,37 @@ def health(db: DB) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
-def largest(request: Request) -> int:
-    return LARGEST_FILE if request.url.path.endswith("/units") else LARGEST_BODY
+def largest(path: str) -> int:
+    return LARGEST_FILE if path.endswith("/units") else LARGEST_BODY
+
+
+def too_much(path: str) -> tuple[str, str]:
+    most = f"at most {largest(path) // 1_000_000} million characters are taken"
+    return "This is too much text", f"Maybe shorten it, or send it in parts; {most}."
+
+
+class Counted:
+    """Ends the reading of a body that is larger than may be, where no header has said how large it is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path, seen = scope["path"], 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > largest(path):
+                what, maybe = too_much(path)
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"what": what, "maybe": maybe})
+            return message
+
+        await self.app(scope, counted, send)
 
 
 async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -113,9 +144,8 @@ async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]
         answer = error(
             request, 403, "This form was sent from another site", "Maybe open the page again and send it from there."
         )
-    elif not length.isdigit() or int(length) > largest(request):
-        most = f"at most {largest(request) // 1_000_000} million characters are taken"
-        answer = error(request, 413, "This is too much text", f"Maybe shorten it, or send it in parts; {most}.")
+    elif not length.isdigit() or int(length) > largest(request.url.path):
+        answer = error(request, 413, *too_much(request.url.path))
     else:
         answer = await go_on(request)
     answer.headers.update(HEADERS)

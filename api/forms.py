@@ -15,12 +15,13 @@ from starlette.datastructures import FormData
 from item_bank.schema import UnreadableResponseError
 
 LONGEST_ANSWER = 20_000  # characters in one field
+MOST_FIELDS = 10_000  # a program of 40 queues has some 2,500
 HOUSEKEEPING = {"act", "question_id", "request_id"}
 
 
 async def form_of(request: Request) -> AsyncIterator[FormData]:
     """The form, whose files are closed once the page is made."""
-    async with request.form() as form:
+    async with request.form(max_fields=MOST_FIELDS) as form:
         yield form
 
 

@@ -263,12 +263,12 @@ def hours_by_seat(record: PlanRecord) -> dict[tuple[str, str, str], float]:
 def solve(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
     """Keep the wishes, solve again with least change, keep the plan."""
     program = program_or_404(db, number)
-    shown = {str(person) for person in form.getlist("shown")}
+    was = {str(said) for said in form.getlist("was")}
     try:
         with db.begin_nested():  # the wishes and the plan that follows them, or neither
             for kind in ("pin", "bar"):
-                wished = {(e, q) for e, _, q in (str(said).partition(":") for said in form.getlist(kind)) if e in shown}
-                set_wishes(db, program, kind, wished, shown, now)
+                shown = {said.removeprefix(f"{kind}:") for said in was if said.startswith(f"{kind}:")}
+                set_wishes(db, program, kind, {str(said) for said in form.getlist(kind)}, shown, now)
             staffing.make_plan(db, program, now)
     except ValueError as wrong:
         return plan_page(request, db, ours, now, who, program, str(wrong))
@@ -322,16 +322,17 @@ def work_out(request: Request, ours: Ours, now: Now, who: Staff, number: Number)
         return page(request, "lead/_gains.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if trouble else 200)
 
 
-def set_wishes(
-    db: Session, program: Program, kind: str, wished: set[tuple[str, str]], shown: set[str], now: datetime
-) -> None:
-    """The wishes of a kind about the people shown become exactly those given; what is no longer wished is freed."""
-    held = {(str(wish.applicant_id), wish.queue) for wish in programs.wishes(db, program) if wish.kind == kind}
+def set_wishes(db: Session, program: Program, kind: str, wished: set[str], shown: set[str], now: datetime) -> None:
+    """What was ticked since the page was shown is wished, what was unticked is freed; others' wishes stay as they are.
+
+    wished, shown: "person:queue", ticked when the form was sent and when its page was made.
+    """
+    held = {f"{wish.applicant_id}:{wish.queue}" for wish in programs.wishes(db, program) if wish.kind == kind}
     known = {str(person.id) for person in programs.experts(db, beside=programs.OFFERS)}
     queues = {queue.name for queue in programs.queues_of(program)}
-    added = {(e, q) for e, q in wished - held if e in known and q in queues}
-    freed = {(e, q) for e, q in held - wished if e in shown}
-    for seats, said in ((freed, "free"), (added, kind)):
-        for person, queue in sorted(seats):
+    for seats, said in (((shown - wished) & held, "free"), (wished - shown - held, kind)):
+        for person, _, queue in sorted(seat.partition(":") for seat in seats):
+            if person not in known or queue not in queues:
+                continue
             db.add(Wish(at=now, program_id=program.id, applicant_id=int(person), queue=queue, kind=said))
         db.flush()

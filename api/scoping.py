@@ -22,7 +22,7 @@ from api.forms import Form, text_of
 from api.lead import heading, program_or_404
 from api.recruiter import Staff, frame
 from assignment.projection import SURE
-from vetting import programs
+from vetting import programs, rescoping
 from vetting.messages import said_of
 from vetting.plans import feasibility, shifts
 from vetting.plans.scene import deadlines
@@ -31,7 +31,7 @@ from vetting.scope import LABELS, LADDER, MINUTES, ProgramForm, QueueForm
 
 router = APIRouter()
 SKILL_ROWS = 4  # of an empty queue
-MOST_QUEUES = 40  # in a form; a file takes more
+MOST_QUEUES = 40  # in a form; a file takes more, and those beyond are kept as they are
 KINDS = [
     ("evaluation", "Evaluation"),
     ("sft", "Fine-tuning examples"),
@@ -40,9 +40,9 @@ KINDS = [
     ("verification", "Verification"),
     ("other", "Other"),
 ]
-TEXTS = ("name", "kind", "value", "priority", "units", "most_share", "minutes", "review_minutes", "reviews", "second",
-         "due", "language", "languages", "credentials", "budget", "part", "labels", "guideline", "difficulty",
-         "pilot", "raters", "agreement", "checkpoint", "gold", "gold_people", "repeats", "repeat_after",
+TEXTS = ("name", "kind", "value", "priority", "units", "most_share", "minutes", "review_minutes", "second_minutes",
+         "reviews", "second", "due", "language", "languages", "credentials", "budget", "part", "labels", "guideline",
+         "difficulty", "pilot", "raters", "agreement", "checkpoint", "gold", "gold_people", "repeats", "repeat_after",
          "least_produce", "least_review", "least_second")  # fmt: skip
 WISHES = ("block", "most_queues", "explore")  # about the whole of a plan
 TICKS = ("human_only", "outside_team")
@@ -69,7 +69,9 @@ def add(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form) 
 
 @router.post("/lead/{number}/edit")
 def change(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, form: Form) -> Response:
-    return taken(request, db, ours, now, who, form, program_or_404(db, number))
+    program = program_or_404(db, number)
+    db.refresh(program, with_for_update=True)  # whoever saves at the same time waits, and then sees this change
+    return taken(request, db, ours, now, who, form, program)
 
 
 def taken(
@@ -85,6 +87,8 @@ def taken(
     if dropped := re.fullmatch(r"drop-(\d{1,3})", act):
         left = [queue for place, queue in enumerate(said["queues"]) if place != int(dropped[1])]
         return form_page(request, db, ours, who, said | {"queues": left or [blank()]}, program)
+    if program and (stale := overtaken(db, program, said)):
+        return form_page(request, db, ours, who, said | {"version": ""}, program, stale)
     asked, errors = read(db, said, ours, now, program)
     if asked is None:
         return form_page(request, db, ours, who, said, program, errors)
@@ -93,13 +97,25 @@ def taken(
     return RedirectResponse(f"/lead/{kept.id}/queues", HTTPStatus.SEE_OTHER)
 
 
+def overtaken(db: Session, program: Program, said: Json) -> list[tuple[str, str]]:
+    """What others changed since the form was made; nothing if it was made from what holds."""
+    if said["version"] == rescoping.version(db, program):
+        return []
+    found = rescoping.changes(db, program, said["version"]) or ["What they changed cannot be told."]
+    first = "Somebody changed this program since this form was opened; your entries are still below."
+    then = "Keep the changes now, and yours take the place of theirs. Maybe open the form anew in a second tab first."
+    return [("", one) for one in (first, *found, then)]
+
+
 def form_page(
     request: Request, db: Session, ours: House, who: str, said: Json, program: Program | None = None,
     errors: Sequence[tuple[str, str]] = (),
 ) -> Response:  # fmt: skip
     skills = ours.bank.tree.skills
+    version = said.get("version") or (rescoping.version(db, program) if program else "")
     context = {
-        **frame("lead", who, db, ours), "said": said, "errors": list(errors), "editing": program is not None,
+        **frame("lead", who, db, ours), "said": said | {"version": version}, "errors": list(errors),
+        "editing": program is not None, "beyond": [queue.name for queue in beyond(program)], "most": MOST_QUEUES,
         "base": f"/lead/{program.id}/queues" if program else "",
         "action": f"/lead/{program.id}/edit" if program else "/lead/programs/new", "kinds": KINDS,
         "priorities": list(LADDER), "skills": [(key, skill.name) for key, skill in skills.items()],
@@ -120,8 +136,7 @@ def said_in(form: FormData) -> Json:
     """What was typed, as the form shows it again."""
     places = sorted({int(found[1]) for key in form if (found := re.match(r"q(\d{1,3})-", key))})[:MOST_QUEUES]
     return {
-        "name": text_of(form, "name"), "about": text_of(form, "about"), "budget": text_of(form, "budget"),
-        "mix": text_of(form, "mix"), **{name: text_of(form, name) for name in WISHES},
+        **{name: text_of(form, name) for name in ("name", "version", "about", "budget", "mix", *WISHES)},
         "queues": [queue_said(form, f"q{place}-") for place in places] or [blank()],
     }  # fmt: skip
 
@@ -129,7 +144,7 @@ def said_in(form: FormData) -> Json:
 def queue_said(form: FormData, start: str) -> Json:
     rows = sorted({int(found[1]) for key in form if (found := re.match(rf"{start}skill-(\d{{1,2}})$", key))})
     skills = [
-        {part: text_of(form, f"{start}{part}-{row}") for part in ("skill", "weight", "bar")} for row in rows
+        {part: text_of(form, f"{start}{part}-{row}") for part in ("skill", "weight", "bar", "style")} for row in rows
     ]  # fmt: skip
     if not skills or skills[-1]["skill"]:
         skills.append({"skill": "", "weight": "", "bar": ""})
@@ -139,11 +154,11 @@ def queue_said(form: FormData, start: str) -> Json:
 
 def typed(form: ProgramForm) -> Json:
     """A program as the form shows it."""
-    mix = ", ".join(f"{part} {100 * share:g}" for part, share in form.mix.items())
+    mix = ", ".join(f"{part} {100 * share:.12g}" for part, share in form.mix.items())
     return {
         "name": form.name, "about": form.about, "budget": plain(form.budget), "mix": mix,
         **{name: plain(getattr(form, name) or None) for name in WISHES},
-        "queues": [queue_typed(queue) for queue in form.queues],
+        "queues": [queue_typed(queue) for queue in form.queues[:MOST_QUEUES]],
     }  # fmt: skip
 
 
@@ -153,16 +168,22 @@ def queue_typed(queue: QueueForm) -> Json:
     if queue.priority:
         texts["value"] = ""
     texts |= {f"least_{role}": plain(count) for role, count in queue.least.items()}
+    beside = [skill for skill in (*queue.bars, *queue.style_skills) if skill not in queue.skills]
     skills = [
-        {"skill": skill, "weight": plain(weight), "bar": plain(queue.bars.get(skill))}
-        for skill, weight in (dict.fromkeys(queue.bars, 0.0) | queue.skills).items()
+        {
+            "skill": skill,
+            "weight": plain(weight),
+            "bar": plain(queue.bars.get(skill)),
+            "style": "yes" if skill in queue.style_skills else "",
+        }
+        for skill, weight in (queue.skills | dict.fromkeys(beside, 0.0)).items()
     ]
     skills.append({"skill": "", "weight": "", "bar": ""})
     return texts | {name: body[name] for name in TICKS} | {"skills": skills}
 
 
 def plain(value: Any) -> str:  # noqa: ANN401 -- a number, a text or nothing
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -173,7 +194,9 @@ def read(
 ) -> tuple[ProgramForm | None, list[tuple[str, str]]]:
     """The program, or every fault with its field."""
     errors: list[tuple[str, str]] = []
-    body = {"name": said["name"], "about": said["about"], "queues": [queue_body(queue) for queue in said["queues"]]}
+    rest = [queue.model_dump(mode="json") for queue in beyond(program)]
+    shown = [queue_body(queue) for queue in said["queues"]]
+    body = {"name": said["name"], "about": said["about"], "queues": [*shown, *rest]}
     body |= {name: said[name] for name in ("budget", *WISHES) if said[name]}
     if said["mix"]:
         body["mix"] = mix_of(said["mix"], errors)
@@ -184,11 +207,16 @@ def read(
         errors += [(field_of(error["loc"], said), words(error["loc"], said_of(error))) for error in wrong.errors()]
     if asked is not None:
         asked = as_learnt(asked, program)
-        errors += [*late(asked, now), *strange(asked, ours)]
+        errors += [*late(asked, now, len(shown)), *strange(asked, ours)]
         taken_name = select(Program.id).where(Program.name == asked.name)
         if program is None and db.scalar(taken_name) is not None:
             errors.append(("name", f"There is a program {asked.name!r} already. Maybe change that one, or add a word."))
     return (None, errors) if errors else (asked, [])
+
+
+def beyond(program: Program | None) -> tuple[QueueForm, ...]:
+    """Queues that the form does not show; they stay as they are."""
+    return programs.queues_of(program)[MOST_QUEUES:] if program else ()
 
 
 def as_learnt(asked: ProgramForm, program: Program | None) -> ProgramForm:
@@ -211,6 +239,7 @@ def queue_body(said: Json) -> Json:
     rows = [row for row in said["skills"] if row["skill"]]
     body["skills"] = {row["skill"]: row["weight"] or "1" for row in rows}
     body["bars"] = {row["skill"]: row["bar"] for row in rows if row["bar"]}
+    body["style_skills"] = [row["skill"] for row in rows if row.get("style") == "yes"]
     least = {role: said.get(f"least_{role}") for role in ("produce", "review", "second")}
     if any(least.values()):
         body["least"] = {role: count for role, count in least.items() if count}
@@ -233,7 +262,7 @@ def mix_of(text: str, errors: list[tuple[str, str]]) -> dict[str, float]:
 
 def field_of(place: tuple[int | str, ...], said: Json) -> str:
     """The field of the form that a fault is about."""
-    if place[:1] != ("queues",) or len(place) < 2:
+    if place[:1] != ("queues",) or len(place) < 2 or int(place[1]) >= len(said["queues"]):
         return str(place[0]) if place and place[0] in {"name", "about", "budget", "mix", *WISHES} else "name"
     start, name = f"q{place[1]}-", str(place[2]) if len(place) > 2 else "name"
     if name in {"skills", "bars"}:
@@ -253,12 +282,12 @@ def words(place: tuple[int | str, ...], said: str) -> str:
     return f"{', '.join(part for part in where if part)}: {said}"
 
 
-def late(asked: ProgramForm, now: datetime) -> list[tuple[str, str]]:
-    """Queues whose date is past."""
-    ends = deadlines(asked.queues, now)
+def late(asked: ProgramForm, now: datetime, shown: int) -> list[tuple[str, str]]:
+    """Queues of the form whose date is past."""
+    ends = deadlines(asked.queues, now)[:shown]
     return [
         (f"q{place}-due", f"Queue {queue.name!r} was due on {queue.due}. Maybe give it a later date.")
-        for place, (queue, end) in enumerate(zip(asked.queues, ends, strict=True))
+        for place, (queue, end) in enumerate(zip(asked.queues[:shown], ends, strict=True))
         if end <= now
     ]
 

@@ -208,7 +208,10 @@ def score(
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["person", "skill", "mean", "sd"])
     for p, person in enumerate(said.people):
-        table.writerows([person, skill, f"{mean[p, k]:.5f}", f"{sd[p, k]:.5f}"] for k, skill in enumerate(ruler.skills))
+        table.writerows(
+            [tables.cell(person), tables.cell(skill), f"{mean[p, k]:.5f}", f"{sd[p, k]:.5f}"]
+            for k, skill in enumerate(ruler.skills)
+        )
     write(scores, text.getvalue())
     if as_json:
         print_json(

@@ -122,10 +122,13 @@ def chosen(raters: str, budget: float | None) -> Panel:
 
 
 def table(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV; what people wrote is no formula to a spreadsheet."""
+    from vetting.tables import cell
+
     made = io.StringIO()
     writer = csv.DictWriter(made, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in rows)
     return made.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -173,7 +174,12 @@ def test_a_body_that_is_too_large_is_refused_however_it_comes(front, visitor):
     head = {"content-type": "application/x-www-form-urlencoded"}
     assert visitor.post(link, content=much, headers=head).status_code == 413
     pieces = (much[at : at + 50_000] for at in range(0, len(much), 50_000))
-    assert visitor.post(link, content=pieces, headers=head).status_code in {400, 413}
+    assert visitor.post(link, content=pieces, headers=head).status_code == 413
+    small = (b"&".join([b"name=" + b"x" * 90] * 500) + b"&" for _ in range(25))  # each field is short
+    answer = visitor.post(link, content=small, headers=head)
+    assert answer.status_code == 413
+    assert "Maybe shorten it" in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_an_invitation_asks_for_consent_and_name_and_keeps_what_was_typed(front, visitor):
@@ -408,14 +414,37 @@ def test_a_decision_needs_a_verdict_and_a_reason_and_keeps_what_was_typed(front,
 
 
 def test_a_plan_follows_the_wishes_that_were_ticked(front, staff):
-    pinned = {"shown": ["1", "2", "3"], "pin": ["1:Proofs"], "bar": ["2:Sums <b>"]}
+    pinned = {"pin": ["1:Proofs"], "bar": ["2:Sums <b>"]}
     assert staff.post("/lead/1", data=pinned).status_code == 303
+    assert wishes(front) == {(1, "Proofs", "pin"), (2, "Sums <b>", "bar")}
+    assert staff.post("/lead/1", data={}).status_code == 303  # a page made before that
+    assert wishes(front) == {(1, "Proofs", "pin"), (2, "Sums <b>", "bar")}
+    assert staff.post("/lead/1", data={"was": ["pin:1:Proofs", "bar:2:Sums <b>"]}).status_code == 303
+    assert wishes(front) == set()
+
+
+def test_an_older_page_neither_frees_what_a_colleague_wished_nor_wishes_what_they_freed(front, staff):
+    """Two leads have the page open; each one's ticks count by what they changed, whoever sends first."""
+    page = staff.get("/lead/1")
+    (seat, *_) = [one for one in re.findall(r'name="pin" value="([^"]*)"', page.text) if one.endswith(":Proofs")]
+    other = next(f"{number}:Proofs" for number in (1, 2, 3) if not seat.startswith(f"{number}:"))
+    assert 'name="was"' not in page.text
+    assert staff.post("/lead/1", data={"pin": [seat], "bar": [other]}).status_code == 303
+    hers = re.findall(r'name="was" value="([^"]*)"', staff.get("/lead/1").text)
+    assert sorted(hers) == sorted([f"pin:{seat}", f"bar:{other}"])
+    held = wishes(front)
+    assert staff.post("/lead/1", data={}).status_code == 303  # from the tab that was opened before
+    assert wishes(front) == held
+    assert staff.post("/lead/1", data={"was": hers, "bar": [other]}).status_code == 303  # she takes the pin back
+    assert staff.post("/lead/1", data={"was": hers, "pin": [seat], "bar": [other]}).status_code == 303
+    assert wishes(front) == {(int(other[0]), "Proofs", "bar")}
+    assert staff.post("/lead/1", data={"was": [f"bar:{other}"]}).status_code == 303
+    assert wishes(front) == set()
+
+
+def wishes(front):
     with store.reading(front.house.engine) as db:
-        kept = {(wish.applicant_id, wish.queue, wish.kind) for wish in programs.wishes(db, one_program(db))}
-    assert kept == {(1, "Proofs", "pin"), (2, "Sums <b>", "bar")}
-    assert staff.post("/lead/1", data={"shown": ["1", "2", "3"]}).status_code == 303
-    with store.reading(front.house.engine) as db:
-        assert programs.wishes(db, one_program(db)) == []
+        return {(wish.applicant_id, wish.queue, wish.kind) for wish in programs.wishes(db, one_program(db))}
 
 
 def one_program(db):
@@ -427,8 +456,8 @@ def one_program(db):
 )
 def test_a_wish_that_makes_no_sense_changes_nothing(front, staff, wish):
     before = count(front, Wish)
-    shown = wish.partition(":")[0]
-    assert staff.post("/lead/1", data={"pin": [wish], "bar": [wish], "shown": [shown]}).status_code == 303
+    said = {"pin": [wish], "bar": [wish], "was": [wish, f"pin:{wish}", f"free:{wish}"]}
+    assert staff.post("/lead/1", data=said).status_code == 303
     assert count(front, Wish) == before
 
 
@@ -437,7 +466,7 @@ def test_a_plan_that_cannot_be_made_says_why_and_keeps_nothing(front, staff):
         late = {"name": "Late", "queues": [QUEUES[0] | {"due": "2020-01-01"}]}
         number = programs.keep_program(db, ProgramForm.model_validate(late), datetime.now(UTC)).id
     before = count(front, PlanRecord), count(front, Wish)
-    page = staff.post(f"/lead/{number}", data={"pin": ["1:Proofs"], "shown": ["1"]})
+    page = staff.post(f"/lead/{number}", data={"pin": ["1:Proofs"]})
     assert page.status_code == 422
     assert "was due on 2020-01-01" in page.text
     assert (count(front, PlanRecord), count(front, Wish)) == before

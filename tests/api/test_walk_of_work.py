@@ -41,6 +41,12 @@ def press(page: Page, button: str | re.Pattern[str]) -> None:
         page.get_by_role("button", name=button).first.click()
 
 
+def enter(page: Page, field: str) -> None:
+    """Press Enter in a field and wait for the page behind it."""
+    with page.expect_navigation():
+        page.get_by_label(field, exact=True).first.press("Enter")
+
+
 def fits(page: Page) -> None:
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -76,7 +82,12 @@ def scope(front: Front, page: Page) -> None:
     fits(page)
     page.get_by_label("Units", exact=True).fill("12")
     page.get_by_label("A checkpoint every").fill("10")
-    press(page, "Keep the program")
+    press(page, "Add a queue")
+    enter(page, "Units")  # keeps, and does not leave out a queue
+    expect(page.locator("#errors")).to_contain_text("Queue 2")
+    press(page, "Leave out queue 2")
+    expect(page.get_by_label("Units", exact=True)).to_have_value("12")
+    enter(page, "Units")
     expect(page.get_by_role("heading", name="Can it be done")).to_be_visible()
     expect(page.get_by_text("feasible", exact=True)).to_be_visible()
     shoot(page, "work-feasible")

@@ -61,6 +61,25 @@ def test_the_plan_keeps_hours_languages_and_bars(experts, program):
     assert all(hours <= pool.week[pool.axis.position[who]] + 1e-6 for who, hours in spent.items())
 
 
+def test_names_that_a_spreadsheet_takes_for_formulas_are_texts_and_are_found_again(experts, program, tmp_path):
+    experts.write_text(experts.read_text().replace("\np", "\n=p"))
+    pool = plan_files.read_experts(experts)
+    plus = replace_queue(program, "+Proofs")
+    account = plan_files.plan(pool, plus, [], NOW, 10)
+    file = tmp_path / "plan.csv"
+    file.write_text(plan_files.as_table(account))
+    with file.open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["expert"][:3] for row in rows} == {"'=p"}
+    assert "'+Proofs" in {row["queue"] for row in rows}
+    assert len(plan_files.read_previous(file, pool, plus)) == len(rows) == len(account["hours"])
+
+
+def replace_queue(program, name):
+    first, *rest = program.queues
+    return program.model_copy(update={"queues": [first.model_copy(update={"name": name}), *rest]})
+
+
 def test_an_unchanged_input_gives_the_same_plan(experts, program, tmp_path):
     pool = plan_files.read_experts(experts)
     first = plan_files.as_table(plan_files.plan(pool, program, [], NOW, 10))

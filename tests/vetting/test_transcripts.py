@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
 import yaml
 
+from api.commands import grade
 from item_bank.load import load
 from tests.conftest import ROOT
 from tests.llm_server import Say, serving
 from tests.vetting.attacks.models import honest
+from vetting import tables
 from vetting.agreement import rating_table
 from vetting.grades import transcripts
 from vetting.grades.grading import panel
@@ -86,6 +89,14 @@ def test_transcripts_become_a_table_that_assay_raters_reads_and_can_be_read_agai
     assert len(told) == 3 * len(PROBE.criteria)
     assert all(one["same"] for one in told)
     assert len(rating_table.read(target).raters) == 2
+
+
+def test_no_quote_in_a_table_of_grades_is_a_formula_and_every_other_letter_stays():
+    quotes = ['=HYPERLINK("http://x")', "+1", "-1", "@A1", "\t=1", 'plain, "quoted"\nand long', "a = b", ""]
+    told = grade.table(("answer", "quote"), [{"answer": n, "quote": quote} for n, quote in enumerate(quotes)])
+    found = [row["quote"] for row in csv.DictReader(StringIO(told, newline=""))]
+    assert found == [f"'{quote}" for quote in quotes[:5]] + quotes[5:]
+    assert [tables.written(one) for one in found] == quotes
 
 
 def test_anybodys_probes_will_do(tmp_path):
