@@ -53,6 +53,10 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 LARGEST_BODY, LARGEST_FILE = 1_000_000, 20_000_000  # bytes of a form; of a file of units
+DOORS = (
+    applicant, experience, conversation, result, worker, recruiter, desk, papers, scoping, running, uploads,
+    quality, reviewers, weights, rounds, lead,
+)  # fmt: skip
 SESSION_SECONDS = 14 * 24 * 3600
 
 
@@ -68,24 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(title="Assay", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.house = House(settings, engine, bank, load(shelf="practice"), templates(), np.random.default_rng())
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for door in (
-        applicant,
-        experience,
-        conversation,
-        result,
-        worker,
-        recruiter,
-        desk,
-        papers,
-        scoping,
-        running,
-        uploads,
-        quality,
-        reviewers,
-        weights,
-        rounds,
-        lead,
-    ):
+    for door in DOORS:
         app.include_router(door.router)
     app.add_api_route("/", lambda: RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER), include_in_schema=False)
     app.add_api_route("/health", health, include_in_schema=False)
