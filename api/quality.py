@@ -17,6 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, text_of
 from api.lead import heading, program_or_404
+from api.paging import part
 from api.recruiter import Staff, frame, shown_name
 from api.running import queue_named
 from vetting import programs
@@ -31,7 +32,7 @@ from vetting.work_records import Unit
 router = APIRouter()
 TYPED = ("queue", "unit", "content", "text", "verdict", "because", "people", "rows", "wrong_steps",
          "units", "note", "source", "of", "person", "way", "below", "numbers", "most", "reason")  # fmt: skip
-SHOWN = 20
+SHOWN, ROUNDS, PICKS = 20, 10, 60  # of a list on a page
 
 
 @router.get("/lead/{number}/quality")
@@ -47,21 +48,30 @@ def quality_page(
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
         "program": heading(program),
         "action": f"/lead/{program.id}/quality",
-        "queues": [queue_view(db, program, queue, now) for queue in programs.queues_of(program)],
+        "queues": [queue_view(request, db, program, place, now) for place in range(len(programs.queues_of(program)))],
         "people": [(person.id, shown_name(person)) for person in programs.experts(db, beside=programs.OFFERS)],
-        "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
+        "picks": PICKS, "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
     }  # fmt: skip
     return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
 
-def queue_view(db: Session, program: Program, queue: QueueForm, now: datetime) -> dict[str, Any]:
+def queue_view(request: Request, db: Session, program: Program, place: int, now: datetime) -> dict[str, Any]:
+    queue, n = programs.queues_of(program)[place], place + 1
+    known, again = gold.results(db, program, queue.name, now), recalls.sent(db, program, queue.name)
+    held = list(reversed(rounds.rounds(db, program, queue.name)))
+    units = part(request, len(known["units"]), SHOWN, f"gold-{n}", f"#gold-{n}-title")
+    talks = part(request, len(held), ROUNDS, f"rounds-{n}", f"#rounds-{n}-title")
+    fresh = part(request, len(again), SHOWN, f"again-{n}", f"#again-{n}-title")
     return {
         "name": queue.name, "judging": queue.judging, "verdicts": gate.categories_of(queue), "errors": work.ERRORS,
-        "gold_share": queue.gold, "gold_people": queue.gold_people, "gold": gold.results(db, program, queue.name, now),
+        "gold_share": queue.gold, "gold_people": queue.gold_people,
+        "gold": known | {"units": known["units"][units.rows], "count": len(known["units"])},
+        "gold_open": f"gold-{n}" in request.query_params,
         "repeat_share": queue.repeats, "repeat_after": queue.repeat_after,
         "repeats": repeats.self_agreement(db, program, queue),
-        "rounds": [round_view(db, one, queue) for one in reversed(rounds.rounds(db, program, queue.name))],
-        "recalls": recalls.account(db, program, queue.name)[:SHOWN],
+        "rounds": [round_view(db, one, queue) for one in held[talks.rows]],
+        "recalls": recalls.account(db, again[fresh.rows]),
+        "gold_pager": units.pager, "rounds_pager": talks.pager, "recalls_pager": fresh.pager,
     }  # fmt: skip
 
 

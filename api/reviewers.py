@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from api.deps import DB, Now, Number, Ours, page
 from api.lead import heading, program_or_404
+from api.paging import part
 from api.pictures import share
 from api.recruiter import Staff, frame
 from vetting.decisions.dossier import NINETY
@@ -19,6 +20,7 @@ from vetting.quality import reviewers, rounds
 from vetting.records import Json
 
 router = APIRouter()
+ROWS = 60
 WIDEST = 0.8  # sds of skill at the ends of the picture
 ORDERS: dict[str, tuple[str, Callable[[Json], float | None]]] = {
     "reviews": ("Verdicts", lambda row: -row["reviews"]),
@@ -35,9 +37,11 @@ ORDERS: dict[str, tuple[str, Callable[[Json], float | None]]] = {
 def reviewers_page(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
     program = program_or_404(db, number)
     rows, by = reviewers.account(db, program, now), request.query_params.get("by", "")
+    shown_part = part(request, len(rows), ROWS)
     base = f"/lead/{number}/reviewers"
     context = {
-        **frame("lead", who, db, ours), "program": heading(program), "rows": [shown(row) for row in ordered(rows, by)],
+        **frame("lead", who, db, ours), "program": heading(program), "pager": shown_part.pager,
+        "rows": [shown(row) for row in ordered(rows, by)[shown_part.rows]],
         "columns": [column(key, words, by, base) for key, (words, _) in ORDERS.items()],
         "by_name": column("", "Reviewer", by if by in ORDERS else "", base),
         "least": reviewers.LEAST, "least_repeats": reviewers.LEAST_REPEATS,

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from api.deps import DB, House, Now, Number, Ours, page
 from api.forms import Form, number_of, readable, text_of
 from api.lead import heading, program_or_404
+from api.paging import part
 from api.recruiter import Staff, frame
 from api.running import nothing, queue_named
 from vetting import programs
@@ -23,6 +24,7 @@ from vetting.units import work
 from vetting.work_records import Upload
 
 router = APIRouter()
+ROWS = 40
 FIELDS = {"rows", "queue", "undo"}
 
 
@@ -35,10 +37,13 @@ def units_page(
     request: Request, db: Session, ours: House, who: str, program: Program, errors: Sequence[tuple[str, str]] = (),
     said: Json | None = None,
 ) -> Response:  # fmt: skip
+    added = uploads.told(db, program)
+    shown = part(request, len(added), ROWS, anchor="#uploads-title")
     context = {
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {}, "program": heading(program),
         "action": f"/lead/{program.id}/units", "notice": request.session.pop("notice", ""),
-        "queues": [queue.name for queue in programs.queues_of(program)], "uploads": uploads.told(db, program),
+        "queues": [queue.name for queue in programs.queues_of(program)], "uploads": added[shown.rows],
+        "pager": shown.pager,
         "most": uploads.MOST_ON_A_PAGE,
     }  # fmt: skip
     return page(request, "lead/units.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)

@@ -183,11 +183,12 @@ def taught(told: Sequence[Sequence[Settled]], kinds: Sequence[str]) -> Lessons:
     """What settled units, one list a queue, teach."""
     group = np.array([sorted(set(kinds)).index(kind) for kind in kinds], dtype=np.intp)
     who = sorted({one.person for some in told for one in some})
+    row = {person: e for e, person in enumerate(who)}
     units, logs = np.zeros((len(who), len(told))), np.zeros((len(who), len(told)))
     for q, some in enumerate(told):
         for one in some:
-            units[who.index(one.person), q] += 1
-            logs[who.index(one.person), q] += one.log_ratio
+            units[row[one.person], q] += 1
+            logs[row[one.person], q] += one.log_ratio
     found = paced(logs, units, group, spread=SPREAD, person=PACE, between=BETWEEN, across=ACROSS)
     raw = np.array([raw_shift(some) for some in told]).reshape(-1, 2)
     shift, shift_var = pooled(raw[:, 0], raw[:, 1], group, between=SHIFT_BETWEEN, across=SHIFT_ACROSS)

@@ -9,11 +9,12 @@ from itertools import chain
 
 import pytest
 
+from api.quality import SHOWN
 from api.running import LOG, ROWS
 from tests.api.front import text
 from vetting import programs, store
 from vetting.records import Applicant, Program
-from vetting.work_records import Dispute, Offer, Submission, Suspicion, Unit
+from vetting.work_records import Dispute, Gold, Offer, Submission, Suspicion, Unit
 
 MANY = 2 * ROWS + 5
 
@@ -34,6 +35,9 @@ def crowded(front):
             reason = f"They differ on {n}."
             db.add_all([made, Dispute(at=now, unit=unit, submission=made, reason=reason, by="verdicts")])
             db.add(Suspicion(at=now, submission=made, kind="copied", because=f"As before {n}.", by="lead"))
+            known = Unit(at=now, program=program, queue="Sums <b>", number=n, pilot=False, content="")
+            told = {"text": "x", "noticed": [], "verdict": "pass", "errors": [], "wrong_steps": [], "doubt": 0.02}
+            db.add(Gold(at=now, unit=known, because=f"By hand {n}.", people=9, told=False, by="lead", **told))
 
 
 def numbers(page, words):
@@ -42,7 +46,7 @@ def numbers(page, words):
 
 @pytest.mark.parametrize(("path", "name", "words", "size"), [
     ("run", "disputes-1", "They differ on", ROWS), ("run", "lane", "As before", ROWS),
-    ("report", "page", "Proofs", LOG),
+    ("report", "page", "Proofs", LOG), ("quality", "gold-2", "By hand", SHOWN),
 ])  # fmt: skip
 def test_every_row_stands_on_one_page(staff, path, name, words, size):
     shown = [numbers(staff.get(f"/lead/1/{path}", params={name: n}), words) for n in (1, 2, 3)]
@@ -61,6 +65,7 @@ def test_a_list_goes_on_where_the_others_stay(staff):
         "/lead/1/run?disputes-1=3&lane=1#lane-title", "/lead/1/run?disputes-1=3&lane=3#lane-title",
     ]  # fmt: skip
     assert [len(numbers(page, words)) for words in ("They differ on", "As before")] == [5, ROWS]
+    assert '<details class="why" open><summary id="gold-2-title">' in staff.get("/lead/1/quality?gold-2=2").text
 
 
 def test_a_file_of_units_comes_in_pieces(staff):

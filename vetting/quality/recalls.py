@@ -133,10 +133,16 @@ def settle(db: Session, offer: Offer, now: datetime) -> Dispute | None:
     return opened
 
 
-def account(db: Session, program: Program, queue: str) -> list[Json]:
-    """What was sent, and what came of it, newest first."""
+def sent(db: Session, program: Program, queue: str) -> Sequence[int]:
+    """What was sent of a queue, newest first."""
+    asked = select(Recall.id).join(Unit, Recall.unit).where(Unit.program_id == program.id, Unit.queue == queue)
+    return db.scalars(asked.order_by(Recall.id.desc())).all()
+
+
+def account(db: Session, which: Sequence[int]) -> list[Json]:
+    """These that were sent, and what came of them, newest first."""
     return [
         {"unit": recall.unit.number, "at": recall.at, "because": recall.because, "people": recall.people,
          "lacking": lacking(recall), "said": [review.verdict for review in fresh_labels(recall)]}
-        for recall in reversed(db.scalars(recalled(Unit.program_id == program.id, Unit.queue == queue)).all())
+        for recall in reversed(db.scalars(recalled(Recall.id.in_(which))).all())
     ]  # fmt: skip

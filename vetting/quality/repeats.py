@@ -54,12 +54,13 @@ def said_before(look: Look) -> str:
 def self_agreement(db: Session, program: Program, queue: QueueForm) -> Json:
     """The share said twice alike, and Gwet's AC1 of then and now: of each person, and of all together."""
     found = pairs(db, program, queue.name)
-    people = {pair.person.id: pair.person for pair in found}
-    called = names(people.values())
+    by_person: dict[int, list[Pair]] = {}
+    for pair in found:
+        by_person.setdefault(pair.person.id, []).append(pair)
+    called = names(pairs[0].person for pairs in by_person.values())
     return {
         "people": [
-            {"id": who, "person": called[str(who)], **alike([one for one in found if one.person.id == who], queue)}
-            for who in sorted(people)
+            {"id": who, "person": called[str(who)], **alike(by_person[who], queue)} for who in sorted(by_person)
         ],
         "all": alike(found, queue),
     }
