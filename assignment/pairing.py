@@ -31,7 +31,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from assignment.arrays import Floats, Rows, total_by
+from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
 
@@ -58,26 +58,57 @@ class _Crew:
     whole: Floats  # (R,) 1 where "at most once per unit" can bind
 
 
-def broken_pairings(problem: Problem, hours: Floats) -> list[Cut]:
-    """One row for every queue whose hours cannot be paired; empty when the plan is sound."""
-    suspects = _suspects(problem, hours)
-    if not suspects:
+def broken_pairings(problem: Problem, hours: Floats, among: Bools | None = None) -> list[Cut]:
+    """One row for every queue whose hours cannot be paired; empty when the plan is sound. Among some queues (Q,)."""
+    used = np.flatnonzero(hours > 0)
+    if among is not None:
+        used = used[among[problem.queue[used]]]
+    units = problem.rate[used] * hours[used]
+    doubtful = ~_plainly_whole(problem, used, units)
+    if not doubtful.any():
         return []
-    used = np.flatnonzero((hours > 0) & np.isin(problem.queue, suspects))
-    used = used[np.argsort(problem.queue[used], kind="stable")]
-    parts = np.split(used, np.searchsorted(problem.queue[used], suspects)[1:])
-    cuts = (_pair(problem, q, arcs, problem.rate[arcs] * hours[arcs]) for q, arcs in zip(suspects, parts, strict=True))
+    kept = np.flatnonzero(doubtful[problem.queue[used]])
+    kept = kept[np.argsort(problem.queue[used[kept]], kind="stable")]
+    suspects = np.flatnonzero(doubtful)
+    parts = np.split(kept, np.searchsorted(problem.queue[used[kept]], suspects)[1:])
+    cuts = (_pair(problem, int(q), used[part], units[part]) for q, part in zip(suspects, parts, strict=True))
     return [cut for cut in cuts if cut is not None]
 
 
-def _suspects(problem: Problem, hours: Floats) -> list[int]:
-    """Queues where somebody has two roles, or a unit needs several reviewers."""
-    used = np.flatnonzero(hours > 0)
-    pair = problem.expert[used] * len(problem.queues) + problem.queue[used]  # sorted, as the arcs are
-    twice = problem.queue[used[1:]][np.diff(pair) == 0]
-    producing = problem.queue[used[problem.role[used] == PRODUCE]]
-    several = producing[problem.queues.review_share[producing] > 1]
-    return [int(q) for q in np.union1d(twice, several)]
+def _plainly_whole(problem: Problem, used: Rows, units: Floats) -> Bools:
+    """(Q,) whether the pairing of units (n,) on arcs (n,) works for a simple reason, the totals being right.
+
+    Without people who hold both review roles the two kinds of review are apart, and each is whole when everybody else
+    can review what one person made (Hall: two producers reach every reviewer). With such people, people with one role
+    may judge what people with several made, and these in proportion what those made; and where nobody judges and
+    produces, everything can be spread in proportion, as long as nobody meets a unit more than once. All for k1 <= 1.
+    """
+    queues, size = problem.queues, len(problem.queues)
+    pair = problem.expert[used] * size + problem.queue[used]  # sorted, as the arcs are
+    new = np.diff(pair, prepend=-1) > 0
+    q, person = problem.queue[used[new]], np.cumsum(new) - 1
+    table = np.zeros((3, len(q)))  # units of each person in each role
+    table[problem.role[used], person] = units
+    several, made, judged = (table > 0).sum(axis=0) > 1, table[PRODUCE], table[REVIEW:]
+    total = _totals(q, table, size)
+    alone, share = total - _totals(q, table * several, size), np.stack([queues.review_share, queues.second_share])
+
+    def everybody(holds: Bools) -> Bools:
+        return np.bincount(q[~holds], minlength=size) == 0
+
+    enough = (share * total[PRODUCE] <= total[REVIEW:] * (1 + SHORT)).all(axis=0)
+    hall = everybody((share[:, q] * made <= (total[REVIEW:, q] - judged) * (1 + 1e-12)).all(axis=0))
+    theirs = share * (total - alone)[PRODUCE] * (1 + 1e-12)
+    apart = everybody(~several | (judged.sum(axis=0) <= alone[PRODUCE, q])) & (theirs <= alone[REVIEW:]).all(axis=0)
+    parts = (share[:, q] * judged / np.maximum(total[REVIEW:, q], 1e-300)).sum(axis=0)
+    spread = everybody(((made == 0) | (judged.sum(axis=0) == 0)) & (parts <= 1.0))
+    single = everybody((judged == 0).any(axis=0))
+    return (queues.review_share <= 1) & np.where(single, hall, enough & (apart | spread))
+
+
+def _totals(q: Rows, table: Floats, size: int) -> Floats:
+    """(3, Q) sums of people (3, n) by their queue."""
+    return np.stack([total_by(q, row, size) for row in table])
 
 
 def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
@@ -88,8 +119,6 @@ def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
     table = np.zeros((3, len(crowd)))
     table[problem.role[arcs], who] = units
     several = share > 1
-    if not several and _plainly_whole(table, share, second_share):
-        return None
     roles = (table > 0).sum(axis=0)
     people = np.flatnonzero(roles > 1)
     alone = np.flatnonzero((table[REVIEW] + table[SECOND] > 0) & (roles == 1)) if several else people[:0]
@@ -105,29 +134,6 @@ def _pair(problem: Problem, q: int, arcs: Rows, units: Floats) -> Cut | None:
     if missing <= SHORT * max(made.sum(), 1.0):
         return None
     return _cut(problem, q, crowd[people], crowd[named], duals)
-
-
-def _plainly_whole(table: Floats, share: float, second_share: float) -> bool:
-    """Whether the pairing works for a simple reason, the totals being right. table (3, n): units of each role; k1 <= 1.
-
-    Without people who hold both review roles the two kinds of review are apart, and each is whole when everybody else
-    can review what one person made (Hall: two producers reach every reviewer). With such people, but nobody who judges
-    where they produce, everything can be spread in proportion, as long as nobody meets a unit more than once.
-    """
-    made, reviews, seconds = table
-    rooms = ((reviews, share), (seconds, second_share))
-    if not ((reviews > 0) & (seconds > 0)).any():
-        return all((each * made <= (room.sum() - room) * (1 + 1e-12)).all() for room, each in rooms)
-    if ((made > 0) & (reviews + seconds > 0)).any():
-        return False
-    parts = [each * room / max(room.sum(), 1e-300) for room, each in rooms]
-    return bool((parts[0] + parts[1] <= 1.0).all() and _enough(table, share, second_share))
-
-
-def _enough(table: Floats, share: float, second_share: float) -> bool:
-    total = table.sum(axis=1)
-    needs = total[PRODUCE] * np.array([share, second_share])
-    return bool((needs <= total[1:] * (1 + SHORT)).all())
 
 
 def _shortage(crew: _Crew, share: float, second_share: float) -> tuple[float, tuple[Floats, Floats, Floats]]:

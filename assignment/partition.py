@@ -28,7 +28,7 @@ from assignment.best_reply import best_worth
 from assignment.blocks import Blocks, blocks
 from assignment.plan import Plan, constant, weigh
 from assignment.polish import REACH, polish
-from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, as_prices, frame, track
+from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, as_prices, frame, smooth_dual, track
 from assignment.problem import Problem, Queues
 from assignment.projection import ROLES
 from assignment.repair import repair
@@ -212,8 +212,8 @@ def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
     rounds = full.rounds + 3
     for _ in range(ROUNDS):
         rounds += 1
-        soft = Priced(best.price, epsilon, np.zeros(0), path.steps)
-        found = polish(sent, frame(sent), soft, goal=0.3 * goal)
+        soft = Priced(best.price, epsilon, path.steps)
+        found = polish(sent, smooth_dual(sent), soft, goal=0.3 * goal)
         hours, charge = repair(sent, found.hours), Charge(found.common, key_of(sent), found.pairing)
         answers = crowd.each(replies, *terms, found.price, charge, 0.25 * epsilon)
         bound = _bound(queues, found.price, answers) - constant(sent)

@@ -24,7 +24,7 @@ import numpy as np
 from assignment.arrays import Floats, Rows
 from assignment.best_reply import best_reply
 from assignment.problem import Problem
-from assignment.projection import PRODUCE, REVIEW, SECOND
+from assignment.projection import ROLES
 
 Status = Literal["optimal", "near optimal", "time limit"]  # near: time was left, but the wished gap was not proven
 
@@ -101,17 +101,18 @@ def columns(problem: Problem) -> Columns:
     return Columns(arc[some][order], most[some][order], gain[some][order])
 
 
-def charges(problem: Problem, prices: Prices) -> Floats:
-    """(A,) what one hour of each arc pays for everything shared; a review hour is paid, so its charge is negative."""
-    q, queues = problem.queue, problem.queues
+def charges(problem: Problem, prices: Prices, among: Rows | None = None) -> Floats:
+    """(A,) what one hour of each arc pays for everything shared; a review hour is paid, so its charge is negative.
+
+    For all arcs, or for some of them.
+    """
+    queues, some = problem.queues, slice(None) if among is None else among
+    q, role = problem.queue[some], problem.role[some]
     reviews = queues.review_share * prices.review + queues.second_share * prices.second  # (Q,) a submitted unit
-    produce = prices.demand[q] * problem.accepted + reviews[q] * problem.rate
-    review = -prices.review[q] * problem.rate
-    second = -prices.second[q] * problem.rate
-    role = np.select(
-        [problem.role == PRODUCE, problem.role == REVIEW, problem.role == SECOND], [produce, review, second]
-    )
-    return role + prices.budget[queues.purse[q]] * problem.cost + prices.pairing
+    unit = np.stack([reviews, -prices.review, -prices.second], axis=1)  # (Q, 3) of those handled, by role
+    accepted = prices.demand[q] * problem.accepted[some]  # nothing where nothing is produced
+    shared = accepted + unit.ravel()[len(ROLES) * q + role] * problem.rate[some]
+    return shared + prices.budget[queues.purse][q] * problem.cost[some] + prices.pairing[some]
 
 
 def hour_values(problem: Problem, prices: Prices) -> Floats:
@@ -140,5 +141,5 @@ def weigh(problem: Problem, hours: Floats) -> tuple[float, float]:
     """(value, objective) of hours (A,)."""
     value = float(problem.gain @ hours)
     broken = problem.promise * np.maximum(problem.pinned - hours, 0.0).sum()
-    lost = problem.switching * np.maximum(problem.before - hours, 0.0).sum()
+    lost = problem.switching * np.maximum(problem.before - hours, 0.0).sum() if problem.switching else 0.0
     return value, float(value - broken - lost)

@@ -2,16 +2,17 @@ r"""From soft prices to a plan that people can follow, with its proof: nearly ev
 
 At good prices most blocks of hours have one clear best arc. They are fixed there and pooled, one column for each queue
 and role (a share between 0 and 1 of all of them); the blocks near a tie keep their few best arcs. What remains is a
-small programme of the same rows, whose vertex splits hardly anybody. Its prices are tried on everybody: whoever would
-rather be elsewhere, or sits in a pool that is not fully used, joins the undecided, and the programme is solved again.
-When nobody would, the prices prove the plan optimal over all arcs, also those that were never in the programme.
+small programme of the same rows, whose vertex splits hardly anybody. While rows are short of hours or have too many,
+those nearest to a tie there join the undecided (`nearest`), and the programme is solved again. Then its prices are
+tried on everybody: whoever would rather be elsewhere, or sits in a pool that is not fully used, joins too. When nobody
+would, the prices prove the plan optimal over all arcs, also those that were never in the programme.
 
 The prices of a vertex jump, and jumping prices prove nothing. Each price is therefore kept in a box around the best one
 known (du Merle et al. 1999, stabilized column generation; Marsten, Hogan & Blankenship 1975): more of the row can be
 bought at the upper edge, and sold at the lower one. A box from which something was bought or sold grows, so that in the
 end nothing is, and the programme is the true one.
 
-Rows of `pairing` are added here, where the hours break them.
+Rows of `pairing` are added here, where hours that are good enough otherwise break them.
 """
 
 from __future__ import annotations
@@ -24,19 +25,21 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, csr_array, eye_array, vstack
 
 from assignment.arrays import Bools, Floats, Rows, total_by
-from assignment.blocks import blocks
+from assignment.nearest import Bands, Stand, asked, nearest, within
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import constant, weigh
-from assignment.prices import Frame, Priced
+from assignment.prices import Frame, Priced, SmoothDual
 from assignment.problem import Problem
 from assignment.projection import ROLES
 from assignment.repair import within_limits
-from assignment.reply_map import best_choices, fees, lay
-from assignment.rows import coupling, cut_rows
+from assignment.reply_map import best_choices, fees, usage
+from assignment.rows import cut_rows, uses
 
 NEAR = 2.0  # a runner-up within so many ε leaves a block undecided
 WIDE = 4.0  # arcs within so many ε of the best stay in the programme, and so far may prices move at first
 REACH = 32.0  # the same for arcs of queues whose reviews must be shared out anew
+UNIT = 0.5  # margins below so many ε are all the same
+FEW = 0.1  # a round that would let fewer people join, as a share of the undecided, asks for more by prices
 LATER = 0.25  # the same for arcs that later prices add
 STRANGE = 100.0  # the price of a new row of pairing may be so many times as far from 0
 GROWTH = 10.0  # of a box that holds a price back
@@ -53,19 +56,15 @@ class Polished:
     price: Floats  # (n,)
     pairing: Floats  # (A,) charge of the pairing rows
     common: Floats  # (Q, 3) the part of it that a unit of anybody pays, whether their arc is here or not
-    undecided: int  # blocks in the last programme
+    sound: bool  # whether the hours obey every rule already
 
 
 @dataclass(frozen=True, eq=False)
 class _Replies:
     """Everybody's best arc at some prices, and how far from it an arc may be to stay in the programme."""
 
-    choice: Rows  # (b,) arc, -1 for idle
-    best: Floats  # (b,) an hour
-    second: Floats  # (b,) of the runner-up
-    worth: Floats  # (A,) without bonuses
-    band: float
-    queues: Bools  # (Q,) of which arcs
+    stand: Stand
+    bands: Bands
 
 
 class _Box:
@@ -103,33 +102,46 @@ class _Vertex:
     loose: Rows  # decided blocks in pools that are not fully used
     held: Bools  # (n,) rows whose price is held back by its box
     cut_held: Bools  # (cuts,)
+    traded: Floats  # (n,) bought (> 0) and sold (< 0) of rows, in shares of their limits
 
 
 class _Polisher:
     """What all rounds share."""
 
-    def __init__(self, problem: Problem, at: Frame) -> None:
-        self.problem, self.frame = problem, at
-        self.blocks, self.ground = blocks(problem), lay(problem, at.alive)
+    def __init__(self, problem: Problem, dual: SmoothDual) -> None:
+        self.problem, self.frame = problem, dual.frame
+        self.blocks, self.ground = dual.blocks, dual.ground
         self.gain = problem.gain
-        self.every = np.ones(len(problem.queues), dtype=bool)
         self.cuts: list[Cut] = []
 
     def replies(self, price: Floats, pairing: Floats, band: float) -> _Replies:
         worth = np.zeros(self.problem.arcs)
         extra = pairing if pairing.any() else pairing[:0]
         choice, best, second = best_choices(self.ground, self.blocks, fees(self.ground, price), extra, worth)
-        return _Replies(choice, best, second, worth, band, self.every)
+        return _Replies(Stand(choice, best, second, worth), within(np.full(len(self.problem.queues), band)))
 
     def bonus(self, block: Rows, arc: Rows) -> Floats:
         return np.where(self.blocks.arc[block] == arc, self.blocks.bonus[block], 0.0)
 
     def usage(self, column: Rows, arcs: Rows, amount: Floats, columns: int) -> csr_array:
-        """(rows with a price and cuts, columns) what whole columns use: amounts of hours on arcs."""
-        among, place = np.unique(arcs, return_inverse=True)
-        spread = csr_array(coo_array((amount, (place, column)), shape=(len(among), columns)))
-        scaled = csr_array(coupling(self.problem, among)[0].multiply(1.0 / self.frame.scale[:, None]))
-        return csr_array(vstack([scaled[self.frame.on], cut_rows(self.problem, self.cuts)[:, among]]) @ spread)
+        """(rows with a price and cuts, columns) what whole columns use: amounts of hours on arcs of one seat each."""
+        p, first = self.problem, np.zeros(columns, np.intp)
+        first[column] = arcs
+        done = (total_by(column, amount * each[arcs], columns) for each in (p.accepted, p.rate, p.cost))
+        rows = uses(p.queues, p.queue[first], p.role[first], *done).multiply(1.0 / self.frame.scale[:, None])
+        if not self.cuts:
+            return csr_array(rows)[self.frame.on]
+        spread = csr_array(coo_array((amount, (arcs, column)), shape=(p.arcs, columns)))
+        return csr_array(vstack([csr_array(rows)[self.frame.on], cut_rows(p, self.cuts) @ spread]))
+
+    def used(self, hours: Floats) -> Floats:
+        """(rows with a price and cuts,) what hours (A,) use."""
+        land, arcs = self.ground, np.flatnonzero(hours)
+        seat = land.seat[arcs]
+        each = (land.accepted, land.rate, land.cost)
+        flow = [total_by(seat, units[arcs] * hours[arcs], len(ROLES) * len(land.due)) for units in each]
+        rows = usage(land, np.stack(flow, axis=1), len(self.problem.queues.budget)) / self.frame.scale
+        return np.append(rows[self.frame.on], cut_rows(self.problem, self.cuts) @ hours)
 
     def pieces(self, open_to: Rows, seen: list[_Replies]) -> tuple[Rows, Rows]:
         """(block, arc) of every arc that was near the best of an open block at some prices seen."""
@@ -141,7 +153,8 @@ class _Polisher:
         near = np.zeros(len(arc), dtype=bool)
         bonus = self.bonus(block, arc)
         for at in seen:
-            near |= (at.best[block] - at.worth[arc] - bonus <= at.band) & at.queues[p.queue[arc]]
+            margin = at.stand.best[block] - at.stand.worth[arc] - bonus
+            near |= margin <= at.bands.limits(self.ground, arc, at.stand.choice[block])
         near &= self.frame.alive[p.queue[arc]] & (p.queues.due[p.queue[arc]] >= self.blocks.period[block])
         return block[near], arc[near]
 
@@ -151,76 +164,99 @@ class _Polisher:
 
     def bound(self, price: Floats, at: _Replies) -> float:
         limits = self.frame.limit @ (price * self.frame.scale)
-        return float(limits + self.blocks.hours @ at.best) - constant(self.problem)
+        return float(limits + self.blocks.hours @ at.stand.best) - constant(self.problem)
 
 
 def polish(
-    problem: Problem, at: Frame, priced: Priced, *, goal: float = 1e-6, late: Callable[[], bool] = lambda: False
-) -> Polished:
-    """A vertex near the soft plan; each round lets more people choose until nobody would rather be elsewhere."""
-    work = _Polisher(problem, at)
-    soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * priced.epsilon)
-    seen = [soft]
-    proven, box = work.bound(priced.price, soft), _Box(at, priced.price, WIDE * priced.epsilon)
+    problem: Problem, dual: SmoothDual, priced: Priced, *,
+    goal: float = 1e-6, kept: float = -np.inf, late: Callable[[], bool] = lambda: False,
+) -> Polished:  # fmt: skip
+    """A vertex near the soft plan; each round lets more people choose until nobody would rather be elsewhere.
+
+    kept: what the earlier plan (`before`) brings, if it may stay. It stays where that is proven to be enough, and
+    rounds go on until it is certain whether it is.
+    """
+    work, epsilon = _Polisher(problem, dual), priced.epsilon
+    soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * epsilon)
+    choice, seen = soft.stand.choice, [soft]
+    proven, box = work.bound(priced.price, soft), _Box(dual.frame, priced.price, WIDE * epsilon)
     best = (priced.price, np.zeros(problem.arcs), np.zeros((len(problem.queues), len(ROLES))))
-    open_to = soft.best - soft.second < NEAR * priced.epsilon  # (b,)
+    open_to = soft.stand.best - soft.stand.second < NEAR * epsilon  # (b,)
     for _ in range(ROUNDS):
-        vertex = _solve(work, soft.choice, np.flatnonzero(open_to), seen, box)
+        if kept >= proven - goal * abs(proven):
+            return Polished(problem.before.copy(), *best, sound=True)
+        vertex = _solve(work, choice, np.flatnonzero(open_to), seen, box)
         pairing = vertex.cut @ cut_rows(problem, work.cuts)
-        now = work.replies(vertex.price, pairing, LATER * priced.epsilon)
+        now = work.replies(vertex.price, pairing, LATER * epsilon)
         if (limit := work.bound(vertex.price, now)) < proven:
             proven, best = limit, (vertex.price, pairing, _common(work, vertex.cut))
             box.move(vertex)
         hours = within_limits(problem, vertex.columns.hours(vertex.share, problem.arcs))
-        broken = broken_pairings(problem, hours)
-        enough = proven - goal * abs(proven)
-        if broken and weigh(problem, hours)[1] >= enough and not late():
-            hours, broken = _settled(work, vertex, seen, broken, REACH * priced.epsilon)
-        if late() or (not broken and weigh(problem, hours)[1] >= enough):
+        broken: list[Cut] = []
+        over, enough = late(), max(proven - goal * abs(proven), kept + goal * abs(proven))
+        sound = not over and weigh(problem, hours)[1] >= enough
+        if sound:  # but for the pairing
+            hours, broken = _settled(work, vertex, seen, hours, REACH * epsilon)
+            sound = not broken and weigh(problem, hours)[1] >= enough
+        if over or sound:
             break
-        moved = _moved(work, soft.choice, now) & ~open_to
-        if not moved.any():
-            moved[vertex.loose] = True
-        open_to |= moved
-        seen.append(now)
+        open_to |= _joining(work, vertex, seen, now, open_to, UNIT * epsilon)
         box.grow(vertex)
         work.cuts += broken
         box.add(np.array([len(problem.queues) + work.queue(cut) for cut in work.cuts[len(box.cut) :]], dtype=np.intp))
-    return Polished(hours, *best, int(open_to.sum()))
+    return Polished(hours, *best, sound)
+
+
+def _joining(
+    work: _Polisher, vertex: _Vertex, seen: list[_Replies], now: _Replies, open_to: Bools, unit: float
+) -> Bools:
+    """(b,) blocks that join the undecided (b,): who is nearest to what was traded, and if few, whoever would move."""
+    first = seen[0]
+    traded = asked(work.problem.queues, work.frame, vertex.traded)
+    bands, joining = nearest(work.ground, work.blocks, first.stand, unit, traded, open_to)
+    seen[0] = replace(first, bands=first.bands.and_further(bands))
+    joining &= ~open_to
+    if joining.sum() < FEW * open_to.sum():
+        joining |= _moved(work, first.stand.choice, now) & ~open_to
+        seen.append(now)
+    if not joining.any():
+        joining[vertex.loose] = True
+    return joining
 
 
 def _settled(
-    work: _Polisher, vertex: _Vertex, seen: list[_Replies], broken: list[Cut], reach: float
+    work: _Polisher, vertex: _Vertex, seen: list[_Replies], hours: Floats, reach: float
 ) -> tuple[Floats, list[Cut]]:
-    """Hours that can be paired, near those of a vertex that is good enough otherwise, and what is broken still.
+    """Hours that can be paired, near those (A,) of a vertex that is good enough otherwise, and what is broken still.
 
     Whoever works on a broken queue, or would lose at most `reach` an hour there, chooses anew; all others stay.
     """
-    touched, hours = np.zeros(len(work.problem.queues), dtype=bool), np.zeros(0)
+    touched, broken = np.zeros(len(work.problem.queues), dtype=bool), broken_pairings(work.problem, hours)
     for _ in range(ROUNDS):
-        work.cuts += broken
-        touched[[work.queue(cut) for cut in broken]] = True
-        wide = replace(seen[0], band=reach, queues=touched)
-        hours = within_limits(work.problem, _settle(work, vertex, [*seen, wide]))
-        broken = broken_pairings(work.problem, hours)
         if not broken:
             break
+        work.cuts += broken
+        touched[[work.queue(cut) for cut in broken]] = True
+        settled = within_limits(work.problem, _settle(work, vertex, seen, touched, reach))
+        changed = np.bincount(work.problem.queue[settled != hours], minlength=len(touched)) > 0
+        hours, broken = settled, broken_pairings(work.problem, settled, touched | changed)
     return hours, broken
 
 
-def _settle(work: _Polisher, vertex: _Vertex, seen: list[_Replies]) -> Floats:
-    """(A,) hours where people near the queues of the last replies seen choose anew."""
-    p, old, wide = work.problem, vertex.columns, seen[-1]
+def _settle(work: _Polisher, vertex: _Vertex, seen: list[_Replies], touched: Bools, reach: float) -> Floats:
+    """(A,) hours where people on or near the touched queues (Q,) choose anew."""
+    p, old, at = work.problem, vertex.columns, seen[0].stand
+    wide = replace(seen[0], bands=within(np.where(touched, reach, -np.inf)))
     hours = old.hours(vertex.share, p.arcs)
     least = np.full(p.experts, np.inf)
-    np.minimum.at(least, work.blocks.expert, wide.best)
-    arcs = np.flatnonzero(wide.queues[p.queue])
-    near = (hours[arcs] > 0) | (wide.worth[arcs] >= least[p.expert[arcs]] - wide.band)
+    np.minimum.at(least, work.blocks.expert, at.best)
+    arcs = np.flatnonzero(touched[p.queue])
+    near = (hours[arcs] > 0) | (at.worth[arcs] >= least[p.expert[arcs]] - reach)
     free = np.zeros(p.experts, dtype=bool)
     free[p.expert[arcs[near]]] = True
     kept = np.where(free[p.expert], 0.0, hours)
-    col = _columns(work, np.full(len(work.blocks.hours), -1), np.flatnonzero(free[work.blocks.expert]), seen)
-    used, frozen = (_used(work, some) for some in (hours, kept))
+    col = _columns(work, np.full(len(work.blocks.hours), -1), np.flatnonzero(free[work.blocks.expert]), [*seen, wide])
+    used, frozen = work.used(hours), work.used(kept)
     room = np.maximum(_limits(work), np.where(np.arange(len(used)) < len(work.frame.on), used, 0.0)) - frozen
     found = linprog(
         -col.gain / work.frame.hour,
@@ -228,18 +264,13 @@ def _settle(work: _Polisher, vertex: _Vertex, seen: list[_Replies]) -> Floats:
         b_ub=np.append(room, np.ones(col.one_each.shape[0])),
         bounds=(0.0, 1.0),
         method="highs-ds",
+        options={"presolve": False},  # which takes longer than it saves
     )
     return hours if found.x is None else kept + col.hours(found.x, p.arcs)
 
 
 def _limits(work: _Polisher) -> Floats:
     return np.append(work.frame.limit[work.frame.on], np.zeros(len(work.cuts)))
-
-
-def _used(work: _Polisher, hours: Floats) -> Floats:
-    """(rows with a price and cuts,) what hours (A,) use."""
-    arcs = np.flatnonzero(hours)
-    return work.usage(np.zeros(len(arcs), np.intp), arcs, hours[arcs], 1).toarray()[:, 0]
 
 
 def _common(work: _Polisher, dual: Floats) -> Floats:
@@ -252,8 +283,8 @@ def _common(work: _Polisher, dual: Floats) -> Floats:
 
 def _moved(work: _Polisher, choice: Rows, now: _Replies) -> Bools:
     """(b,) decided blocks that would earn more elsewhere at today's prices."""
-    fixed = np.where(choice >= 0, now.worth[choice] + work.bonus(np.arange(len(choice)), choice), 0.0)
-    return np.asarray(now.best - fixed > 1e-9 * work.frame.hour)
+    fixed = np.where(choice >= 0, now.stand.worth[choice] + work.bonus(np.arange(len(choice)), choice), 0.0)
+    return np.asarray(now.stand.best - fixed > 1e-9 * work.frame.hour)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,12 +345,14 @@ def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], b
             np.zeros(chosen + 2 * rows), np.append(np.ones(chosen), np.full(2 * rows, np.inf)),
         ]),
         method="highs-ds",
+        options={"presolve": False},  # which takes longer than it saves
     )  # fmt: skip
     share, bought, sold = np.split(found.x[col.pieces :], [chosen - col.pieces, chosen - col.pieces + rows])
     dual, cut = np.split(np.maximum(-found.ineqlin.marginals[:rows], 0.0) * money, [len(at.on)])
     held, cut_held = np.split(np.maximum(bought, sold) > TRADED, [len(at.on)])
-    price, all_held = np.zeros(len(at.scale)), np.zeros(len(at.scale), dtype=bool)
+    price, all_held, traded = np.zeros(len(at.scale)), np.zeros(len(at.scale), dtype=bool), np.zeros(len(at.scale))
     price[at.on], all_held[at.on] = dual, held
+    traded[at.on] = np.where(held, (bought - sold)[: len(at.on)], 0.0)
     return _Vertex(
         columns=col,
         share=found.x[:chosen],
@@ -328,4 +361,5 @@ def _solve(work: _Polisher, choice: Rows, open_to: Rows, seen: list[_Replies], b
         loose=col.decided[share[col.pool] < WHOLE],
         held=all_held,
         cut_held=cut_held,
+        traded=traded,
     )

@@ -29,7 +29,7 @@ from scipy.linalg import cho_factor, cho_solve
 from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.best_reply import best_worth
 from assignment.blocks import Blocks, blocks
-from assignment.plan import Prices, hour_values
+from assignment.plan import Prices, charges, hour_values
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, ROLES, SECOND
 from assignment.reply_map import NOBODY, Ground, Sums, lay, soft_sums
@@ -57,17 +57,17 @@ class Frame:
     worth: Floats  # (n,) money that hangs on the row
     start: Floats  # (n,) first guess of the scaled prices
     pull: Floats  # (n,) how much of the row an hour uses, per unit of the row: usual rate / σ
+    pace: Floats  # (3, Q) units an hour in each role, as usual
     alive: Bools  # (Q,) queues that can be served
     hour: float  # usual worth of an hour
 
 
 @dataclass(frozen=True, eq=False)
 class Priced:
-    """Prices and the soft plan that they imply."""
+    """Prices, and how soft the replies are for which they were found."""
 
     price: Floats  # (n,) unscaled
     epsilon: float  # money an hour
-    hours: Floats  # (A,) soft replies
     steps: int
 
 
@@ -97,6 +97,7 @@ def frame(problem: Problem) -> Frame:
         worth=np.concatenate([money, money, money, total_by(queues.purse, money, groups)]),
         start=np.concatenate([0.2 * queues.value, *check, np.full(groups, 0.02)]) * scale,
         pull=np.concatenate([usual.accepted, k1 * usual.rate[PRODUCE], k2 * usual.rate[PRODUCE], wage]) / scale,
+        pace=usual.rate,
         alive=alive,
         hour=float(np.median(gains)) if len(gains) else 1.0,
     )  # fmt: skip
@@ -118,22 +119,31 @@ class SmoothDual:
         return COARSE if epsilon > 0.02 * self.frame.hour else FINE
 
 
+def smooth_dual(problem: Problem) -> SmoothDual:
+    """The smoothed dual over everybody."""
+    at = frame(problem)
+    return SmoothDual(at, lay(problem, at.alive), blocks(problem))
+
+
 def find_prices(
-    problem: Problem, *, start: Floats | None = None, sharp: float = SHARP, late: Callable[[], bool] = lambda: False
+    problem: Problem, full: SmoothDual, *, start: Floats | None = None, late: Callable[[], bool] = lambda: False
 ) -> Priced:
     """Prices (n,) near the best bound; from earlier prices (n,) of a similar problem none is better, and they are kept.
 
     `late` says when to stop early.
     """
-    at = frame(problem)
-    everybody, land = blocks(problem), lay(problem, at.alive)
-    full = SmoothDual(at, land, everybody)
-    path, epsilon = _Path(at, at.start if start is None else start * at.scale), sharp * at.hour
-    if start is None:
-        path, epsilon = track(at, SmoothDual(at, land, _sample(problem, everybody)), full, sharp, late)
+    at = full.frame
+    if start is not None:
+        return Priced(_Path(at, start * at.scale).price / at.scale, SHARP * at.hour, 0)
+    path, epsilon = track(at, SmoothDual(at, full.ground, _sample(problem, full.blocks)), full, SHARP, late)
+    return Priced(path.price / at.scale, epsilon, path.steps)
+
+
+def soft_hours(problem: Problem, full: SmoothDual, priced: Priced) -> Floats:
+    """(A,) the soft plan that prices imply."""
     hours = np.zeros(problem.arcs)
-    full.sums(path.price, epsilon, hours)
-    return Priced(path.price / at.scale, epsilon, hours, path.steps)
+    full.sums(priced.price * full.frame.scale, priced.epsilon, hours)
+    return hours
 
 
 def track(
@@ -267,8 +277,7 @@ def as_prices(problem: Problem, price: Floats, pairing: Floats | None = None) ->
     demand, review, second, budget = (part.copy() for part in np.split(price, [size, 2 * size, 3 * size]))
     charge = np.zeros(problem.arcs) if pairing is None else pairing
     prices = Prices(demand, review, second, budget, np.zeros(problem.hours.shape), charge)
-    worth = np.where(problem.role == PRODUCE, hour_values(problem, prices), 0.0)
-    _deter(problem, prices, np.maximum(worth, 0.0))
+    _deter(problem, prices)
     return replace(prices, hour=_hour_prices(problem, hour_values(problem, prices)))
 
 
@@ -282,22 +291,28 @@ def _hour_prices(problem: Problem, worth: Floats) -> Floats:
     return later[:, :-1] - later[:, 1:]
 
 
-def _deter(problem: Problem, prices: Prices, worth: Floats) -> None:
+def _deter(problem: Problem, prices: Prices) -> None:
     """Raise the free price (demand of nothing, reviews by nobody, money that is not there) until no hour pays."""
-    queues, q, size = problem.queues, problem.queue, len(problem.queues)
-    seat = problem.role * size + q
-    people = np.bincount(seat, minlength=len(ROLES) * size).reshape(len(ROLES), size)
-    reviewless = (queues.review_share > 0) & (people[REVIEW] == 0)
-    secondless = (queues.second_share > 0) & (people[SECOND] == 0)
-    tiny = 1e-300
+    queues, size = problem.queues, len(problem.queues)
+    people = np.bincount(problem.queue * len(ROLES) + problem.role, minlength=len(ROLES) * size).reshape(size, -1)
+    reviewless = (queues.review_share > 0) & (people[:, REVIEW] == 0)
+    secondless = (queues.second_share > 0) & (people[:, SECOND] == 0)
+    idle, broke = queues.demand <= 0, queues.budget[queues.purse] <= 0
+    hopeless = reviewless | secondless | idle | broke
+    made = np.flatnonzero(hopeless[problem.queue] & (problem.role == PRODUCE))
+    q, handled, cost = problem.queue[made], problem.rate[made], problem.cost[made]
+
+    def need(missing: Bools, charge: Floats) -> Floats:
+        """How much dearer each hour's charge must be, where something is missing."""
+        worth = problem.gain[made] - charges(problem, prices, made)
+        pays = missing[q] & (worth > 0) & (charge > 0)
+        return np.where(pays, worth / np.maximum(charge, 1e-300), 0.0)
+
     for missing, price, charge in (
-        (reviewless, prices.review, queues.review_share[q] * problem.rate),
-        (secondless & ~reviewless, prices.second, queues.second_share[q] * problem.rate),
-        ((queues.demand <= 0) & ~reviewless & ~secondless, prices.demand, problem.accepted),
+        (reviewless, prices.review, queues.review_share[q] * handled),
+        (secondless & ~reviewless, prices.second, queues.second_share[q] * handled),
+        (idle & ~reviewless & ~secondless, prices.demand, problem.accepted[made]),
     ):
-        need = np.where(missing[q] & (worth > 0), worth / np.maximum(charge, tiny), 0.0)
-        np.maximum.at(price, q, np.where(need > 0, price[q] + need, 0.0))
-    broke = queues.budget <= 0
-    left = np.where(problem.role == PRODUCE, np.maximum(hour_values(problem, prices), 0.0), 0.0)
-    need = np.where(broke[queues.purse[q]] & (problem.cost > 0), left / np.maximum(problem.cost, tiny), 0.0)
-    np.maximum.at(prices.budget, queues.purse[q], need)
+        dearer = need(missing, charge)
+        np.maximum.at(price, q, np.where(dearer > 0, price[q] + dearer, 0.0))
+    np.maximum.at(prices.budget, queues.purse[q], need(broke, cost))

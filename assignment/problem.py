@@ -21,6 +21,7 @@ Shapes: E experts, Q queues, A arcs, T due dates, G budgets.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -127,7 +128,7 @@ class Problem:
         """(A,) hours an arc may take, inf without a limit."""
         return self.most if self.capped else np.full(self.arcs, np.inf)
 
-    @property
+    @cached_property
     def gain(self) -> Floats:
         """(A,) worth of what one hour brings, less its pay, before any review is paid."""
         return self.queues.value[self.queue] * self.quality * self.accepted - self.cost

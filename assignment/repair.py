@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assignment.arrays import Floats, total_by
+from assignment.arrays import Floats, Rows, total_by
 from assignment.pairing import broken_pairings
 from assignment.problem import Problem
 from assignment.projection import PRODUCE, REVIEW, SECOND
@@ -27,7 +27,7 @@ def repair(problem: Problem, hours: Floats) -> Floats:
         at = np.flatnonzero(problem.queue == problem.queue[cut.arc[0]])
         roles = total_by(problem.expert[at], np.sign(h[at]), problem.experts)[problem.expert[at]]
         h[at[(roles > 1) & (problem.role[at] == PRODUCE)]] = 0.0
-    h = _within_reviews(problem, h)
+    h = _within_reviews(problem, np.arange(problem.arcs), h)
     for cut in broken_pairings(problem, h):  # too few different reviewers for several reviews a unit
         h[(problem.queue == problem.queue[cut.arc[0]]) & (problem.role == PRODUCE)] = 0.0
     return h
@@ -35,8 +35,13 @@ def repair(problem: Problem, hours: Floats) -> Floats:
 
 def within_limits(problem: Problem, hours: Floats) -> Floats:
     """(A,) hours, lowered until every rule but the pairing holds."""
-    h = np.minimum(np.where(hours > SPECK, hours, 0.0), problem.cap)
-    return _within_reviews(problem, _within_budget(problem, _within_hours(problem, h)))
+    arcs = np.flatnonzero(hours > SPECK)
+    h = np.minimum(hours[arcs], problem.most[arcs]) if problem.capped else hours[arcs]
+    for lowered in (_within_hours, _within_budget, _within_reviews):
+        h = lowered(problem, arcs, h)
+    kept = np.zeros(problem.arcs)
+    kept[arcs] = h
+    return kept
 
 
 def _factor(limit: Floats, used: Floats) -> Floats:
@@ -45,28 +50,28 @@ def _factor(limit: Floats, used: Floats) -> Floats:
         return np.where(used > limit, limit / used, 1.0)
 
 
-def _within_hours(problem: Problem, h: Floats) -> Floats:
-    due = problem.queues.due[problem.queue]
+def _within_hours(problem: Problem, arcs: Rows, h: Floats) -> Floats:
+    expert, due = problem.expert[arcs], problem.queues.due[problem.queue[arcs]]
     for t in range(problem.hours.shape[1]):
-        early = np.where(due <= t, h, 0.0)
-        used = total_by(problem.expert, early, problem.experts)
-        h = np.where(due <= t, h * _factor(problem.hours[:, t], used)[problem.expert], h)
+        used = total_by(expert, np.where(due <= t, h, 0.0), problem.experts)
+        h = np.where(due <= t, h * _factor(problem.hours[:, t], used)[expert], h)
     return h
 
 
-def _within_budget(problem: Problem, h: Floats) -> Floats:
-    purse = problem.queues.purse[problem.queue]
-    spent = total_by(purse, problem.cost * h, len(problem.queues.budget))
+def _within_budget(problem: Problem, arcs: Rows, h: Floats) -> Floats:
+    purse = problem.queues.purse[problem.queue[arcs]]
+    spent = total_by(purse, problem.cost[arcs] * h, len(problem.queues.budget))
     return h * _factor(problem.queues.budget, spent)[purse]
 
 
-def _within_reviews(problem: Problem, h: Floats) -> Floats:
-    queues, q, size = problem.queues, problem.queue, len(problem.queues)
-    handled = [total_by(q, np.where(problem.role == role, problem.rate * h, 0.0), size) for role in range(3)]
-    accepted = total_by(q, problem.accepted * h, size)
+def _within_reviews(problem: Problem, arcs: Rows, h: Floats) -> Floats:
+    queues, q, role, size = problem.queues, problem.queue[arcs], problem.role[arcs], len(problem.queues)
+    units = problem.rate[arcs] * h
+    handled = [total_by(q, np.where(role == which, units, 0.0), size) for which in range(3)]
+    accepted = total_by(q, problem.accepted[arcs] * h, size)
     factor = np.minimum.reduce([
         _factor(queues.demand, accepted),
         _factor(handled[REVIEW], queues.review_share * handled[PRODUCE]),
         _factor(handled[SECOND], queues.second_share * handled[PRODUCE]),
     ])  # fmt: skip
-    return np.where(problem.role == PRODUCE, h * factor[q], h)
+    return np.where(role == PRODUCE, h * factor[q], h)

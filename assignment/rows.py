@@ -8,34 +8,33 @@ from scipy.sparse import coo_array, csr_array
 from assignment.arrays import Bools, Floats, Rows, total_by
 from assignment.pairing import Cut
 from assignment.plan import Columns
-from assignment.problem import Problem
+from assignment.problem import Problem, Queues
 from assignment.projection import PRODUCE, REVIEW, SECOND
 
 
-def coupling(problem: Problem, among: Rows | None = None) -> tuple[csr_array, Floats]:
-    """The rows that join experts, in the order D, R1, R2 (Q each), B (G), and their right-hand sides.
+def coupling(problem: Problem) -> tuple[csr_array, Floats]:
+    """The rows that join experts, in the order D, R1, R2 (Q each), B (G), and their right-hand sides."""
+    p, queues = problem, problem.queues
+    limits = np.concatenate([queues.demand, np.zeros(2 * len(queues)), queues.budget])
+    return uses(queues, p.queue, p.role, p.accepted, p.rate, p.cost), limits
 
-    Over all arcs, or over some of them.
-    """
-    queues, size = problem.queues, len(problem.queues)
-    some = slice(None) if among is None else among
-    q, role, rate, cost = problem.queue[some], problem.role[some], problem.rate[some], problem.cost[some]
+
+def uses(queues: Queues, q: Rows, role: Rows, accepted: Floats, handled: Floats, cost: Floats) -> csr_array:
+    """(3 Q + G, N) what N pieces of work use of these rows; each is in one queue and one role."""
+    size = len(queues)
     made, read, reread = (np.flatnonzero(role == which) for which in (PRODUCE, REVIEW, SECOND))
     row = np.concatenate([q[made], size + q[made], 2 * size + q[made], size + q[read], 2 * size + q[reread],
                           3 * size + queues.purse[q]])  # fmt: skip
     entry = np.concatenate([
-        problem.accepted[some][made],
-        queues.review_share[q[made]] * rate[made],
-        queues.second_share[q[made]] * rate[made],
-        -rate[read],
-        -rate[reread],
+        accepted[made],
+        queues.review_share[q[made]] * handled[made],
+        queues.second_share[q[made]] * handled[made],
+        -handled[read],
+        -handled[reread],
         cost,
     ])  # fmt: skip
     col = np.concatenate([made, made, made, read, reread, np.arange(len(q))])
-    shape = (3 * size + len(queues.budget), len(q))
-    return csr_array(coo_array((entry, (row, col)), shape=shape)), np.concatenate([
-        queues.demand, np.zeros(2 * size), queues.budget,
-    ])  # fmt: skip
+    return csr_array(coo_array((entry, (row, col)), shape=(3 * size + len(queues.budget), len(q))))
 
 
 def cut_rows(problem: Problem, cuts: list[Cut]) -> csr_array:

@@ -42,12 +42,13 @@ from assignment.arrays import Floats, total_by
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import Plan, Prices, Status, bound, columns, weigh
 from assignment.problem import Problem
-from assignment.repair import repair
+from assignment.repair import repair, within_limits
 from assignment.rows import coupling, cut_rows, hour_rows
 
 ROUNDS = 50  # of added rows, after which the pairing is repaired instead
 LARGE = 20_000  # arcs from which prices are found first
 GOAL = 1e-4  # gap at which a large plan is good enough
+AGAIN = 5e-4  # and where an earlier plan's prices are given: most are still right, and proven so before any is moved
 EXACT = 1e-7  # gap of a plan by simplex, up to rounding
 
 
@@ -61,34 +62,43 @@ class _Answer:
 
 
 def solve(
-    problem: Problem, *, time_limit: float | None = None, start: Prices | None = None, goal: float = GOAL
+    problem: Problem, *, time_limit: float | None = None, start: Prices | None = None, goal: float | None = None
 ) -> Plan:
     """The best plan, or for large problems one whose proven gap is at most `goal`.
 
     With `time_limit` (seconds) the best that was found in time, and its gap. `start`: prices of an earlier plan of a
-    problem with the same queues, from which a large one is solved faster.
+    problem with the same queues, from which a large one is solved faster. The goal is GOAL unless told, and AGAIN from
+    earlier prices.
     """
+    goal = (GOAL if start is None else AGAIN) if goal is None else goal
     if start is not None:
         _refuse_other_queues(problem, start)
     if problem.arcs >= LARGE and not problem.capped:  # limits on arcs are for the programme as a whole
         return calm(problem, _large(problem, start, goal, time_limit), goal)
     answer = _small(problem, time_limit)
     if answer.finished:
-        return calm(problem, _planned(problem, answer.hours, answer.prices, "optimal"), EXACT)
+        return calm(problem, _planned(problem, repair(problem, answer.hours), answer.prices, "optimal"), EXACT)
     return calm(problem, _large(problem, start, goal, 0.0), goal)
 
 
 def calm(problem: Problem, plan: Plan, goal: float) -> Plan:
     """Yesterday's plan itself, to the bit, where moving has a price and it is proven as good as the goal asks."""
-    if not problem.switching or not problem.before.any():
+    objective = kept(problem)
+    if plan.bound - objective > max(goal * abs(plan.bound), plan.bound - plan.objective):
         return plan
-    kept = problem.before
-    value, objective = weigh(problem, kept)
-    sound = np.allclose(repair(problem, kept), kept, rtol=1e-9, atol=1e-9)
-    if not sound or plan.bound - objective > max(goal * abs(plan.bound), plan.bound - plan.objective):
-        return plan
-    broken = np.maximum(problem.pinned - kept, 0.0)
-    return replace(plan, hours=kept.copy(), value=value, objective=objective, broken=broken)
+    hours = problem.before.copy()
+    broken = np.maximum(problem.pinned - hours, 0.0)
+    return replace(plan, hours=hours, value=weigh(problem, hours)[0], objective=objective, broken=broken)
+
+
+def kept(problem: Problem) -> float:
+    """What yesterday's plan would bring today; -inf where moving has no price, or the plan breaks a rule."""
+    before = problem.before
+    if not problem.switching or not before.any():
+        return -np.inf
+    if not np.allclose(within_limits(problem, before), before, rtol=1e-9, atol=1e-9):
+        return -np.inf
+    return -np.inf if broken_pairings(problem, before) else weigh(problem, before)[1]
 
 
 def _refuse_other_queues(problem: Problem, start: Prices) -> None:
@@ -116,18 +126,21 @@ def _small(problem: Problem, time_limit: float | None) -> _Answer:
 def _large(problem: Problem, start: Prices | None, goal: float, time_limit: float | None) -> Plan:
     """Prices first, then a vertex near them; what is there when time is up is made to obey the rules."""
     from assignment.polish import polish  # noqa: PLC0415  (small problems start without the compiler)
-    from assignment.prices import as_prices, find_prices, frame  # noqa: PLC0415
+    from assignment.prices import as_prices, find_prices, smooth_dual, soft_hours  # noqa: PLC0415
 
     end = np.inf if time_limit is None else monotonic() + time_limit
 
     def late() -> bool:
         return monotonic() > end
 
-    priced = find_prices(problem, start=None if start is None else start.shared, late=late)
+    dual = smooth_dual(problem)
+    priced = find_prices(problem, dual, start=None if start is None else start.shared, late=late)
     if late():
-        return _planned(problem, priced.hours, as_prices(problem, priced.price), "time limit")
-    found = polish(problem, frame(problem), priced, goal=goal, late=late)
-    plan = _planned(problem, found.hours, as_prices(problem, found.price, found.pairing), "optimal")
+        hours = repair(problem, soft_hours(problem, dual, priced))
+        return _planned(problem, hours, as_prices(problem, priced.price), "time limit")
+    found = polish(problem, dual, priced, goal=goal, kept=kept(problem), late=late)
+    hours = found.hours if found.sound else repair(problem, found.hours)
+    plan = _planned(problem, hours, as_prices(problem, found.price, found.pairing), "optimal")
     if plan.gap <= goal:
         return plan
     if start is not None and not late():  # the prices were too far away
@@ -135,9 +148,8 @@ def _large(problem: Problem, start: Prices | None, goal: float, time_limit: floa
     return replace(plan, status="time limit" if late() else "near optimal")
 
 
-def _planned(problem: Problem, raw: Floats, prices: Prices, status: Status) -> Plan:
-    """The plan that obeys every rule, with its proof."""
-    hours = repair(problem, raw)
+def _planned(problem: Problem, hours: Floats, prices: Prices, status: Status) -> Plan:
+    """The plan of hours (A,) that obey every rule, with its proof."""
     value, objective = weigh(problem, hours)
     return Plan(
         hours=hours,
