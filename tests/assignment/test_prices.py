@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 
 from assignment.blocks import blocks
 from assignment.checker import violations
+from assignment.nearest import FOLD, STEP, Stand, asked, nearest
+from assignment.pairing import _pair, _plainly_whole
 from assignment.plan import bound
 from assignment.prices import FINE, _sample, as_prices, find_prices, smooth_dual
-from assignment.reply_map import curvature, fees
+from assignment.repair import within_limits
+from assignment.reply_map import best_choices, curvature, fees
 from assignment.simulation import change_some, simulate_problem
-from assignment.solve import _large, solve
+from assignment.solve import AGAIN, LARGE, _large, solve
 from tests.assignment.worlds import small_problem
 
 SEEDS = st.integers(0, 10**6)
@@ -103,7 +106,7 @@ def test_a_sample_speaks_for_the_whole_pool():
 
 
 def test_large_problems_take_the_way_of_prices_and_give_the_same_plan_to_the_bit():
-    first, again = (solve(simulate_problem(np.random.default_rng(1), 2500, 60, load=1.5)) for _ in range(2))
+    first, again = (solve(simulate_problem(np.random.default_rng(1), 4000, 60, load=1.5)) for _ in range(2))
 
     assert first.gap <= 1e-4
     assert (first.hours == again.hours).all()
@@ -189,3 +192,58 @@ def test_a_change_of_a_twentieth_moves_little_more_than_it_must():
     assert moved.sum() <= 2.0 * forced.sum()
     assert untouched.sum() <= 0.025 * planned.sum()
     assert given_up.max() <= 1e-3
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS)
+def test_what_is_plainly_whole_can_be_paired(seed):
+    rng = np.random.default_rng(seed)
+    problem = small_problem(rng, 7, 3, keep=0.8)
+    hours = within_limits(problem, rng.uniform(0, 10, problem.arcs) * (rng.random(problem.arcs) < 0.6))
+    used = np.flatnonzero(hours > 0)
+    units = problem.rate[used] * hours[used]
+    for q in np.flatnonzero(_plainly_whole(problem, used, units)):
+        mine = problem.queue[used] == q
+        assert _pair(problem, int(q), used[mine], units[mine]) is None
+
+
+def test_whoever_is_nearest_to_a_tie_is_asked_and_as_many_as_bring_the_hours():
+    problem = simulate_problem(np.random.default_rng(3), 400, 12, load=1.5)
+    dual = smooth_dual(problem)
+    at, who = dual.frame, dual.blocks
+    price = find_prices(problem, dual).price
+    worth = np.zeros(problem.arcs)
+    stand = Stand(*best_choices(dual.ground, who, fees(dual.ground, price), np.zeros(0), worth), worth)
+    traded = np.zeros(len(price))
+    q = int(np.argmax(np.bincount(problem.queue[problem.role == 0], minlength=len(problem.queues))))
+    traded[q] = -60.0 * at.pull[q]  # sixty hours of production are missing
+    needed, spare = asked(problem.queues, at, traded)
+    nobody = np.zeros(len(who.hours), dtype=bool)
+    bands, found = nearest(dual.ground, who, stand, 1e-3 * at.hour, (needed, spare), nobody)
+
+    assert needed[3 * q] == pytest.approx(60.0)
+    assert not spare.any()
+    assert np.isinf(bands.enter[needed == 0]).all()
+    home = {e: b for b, e in enumerate(who.expert)}
+    mine = [a for a in np.flatnonzero((problem.queue == q) & (problem.role == 0)) if problem.expert[a] in home]
+    rows = np.array([home[problem.expert[a]] for a in mine])
+    margin = stand.best[rows] - worth[mine]
+    come = (margin <= bands.enter[3 * q]) & (stand.choice[rows] != mine)
+    assert found[rows[come]].all()
+    assert who.hours[rows[come]].sum() >= FOLD * 60.0
+    nearer = come & (margin <= bands.enter[3 * q] / STEP)
+    assert who.hours[rows[nearer]].sum() < FOLD * 60.0  # no band is wider than a rung more than it must
+
+
+def test_a_warm_plan_is_proven_and_the_same_again():
+    problem = simulate_problem(np.random.default_rng(1), 4000, 60, load=8.0)
+    plan = solve(problem)
+    changed = change_some(np.random.default_rng(2), problem)
+    warm, again = (solve(changed, start=plan.prices) for _ in range(2))
+
+    assert problem.arcs >= LARGE
+    assert warm.gap <= AGAIN
+    assert bound(changed, warm.prices) == warm.bound
+    assert list(violations(changed, warm.hours)) == []
+    assert (warm.hours == again.hours).all()
+    assert warm.bound == again.bound
