@@ -60,8 +60,20 @@ def within(band: Floats) -> Bands:
     return Bands(np.repeat(band, len(ROLES)), np.full(len(ROLES) * len(band) + 1, -np.inf))
 
 
-def asked(queues: Queues, at: Frame, traded: Floats) -> tuple[Floats, Floats]:
-    """(3 Q,) hours that each seat needs, and has too many, from what was bought (> 0) and sold (< 0) of rows (n,)."""
+class Asked(NamedTuple):
+    """Hours that rows are short of, or have too many."""
+
+    needed: Floats  # (3 Q,) in each seat
+    spare: Floats  # (3 Q,)
+
+    @property
+    def total(self) -> float:
+        """Of both, in all seats."""
+        return float(self.needed.sum() + self.spare.sum())
+
+
+def asked(queues: Queues, at: Frame, traded: Floats) -> Asked:
+    """What seats ask for, from what was bought (> 0) and sold (< 0) of rows (n,)."""
     size = len(queues)
     hours = traded / at.pull  # of production
     many, few = (np.maximum(side, 0.0) for side in (hours, -hours))
@@ -82,12 +94,10 @@ def asked(queues: Queues, at: Frame, traded: Floats) -> tuple[Floats, Floats]:
         idle * check,
         idle2 * check2,
     ], axis=1)  # fmt: skip
-    return needed.ravel(), spare.ravel()
+    return Asked(needed.ravel(), spare.ravel())
 
 
-def nearest(
-    land: Ground, who: Blocks, at: Stand, unit: float, hours: tuple[Floats, Floats], known: Bools
-) -> tuple[Bands, Bools]:
+def nearest(land: Ground, who: Blocks, at: Stand, unit: float, hours: Asked, known: Bools) -> tuple[Bands, Bools]:
     """(bands, (b,) blocks within them) so that the hours asked for are there FOLD times, not counting known blocks."""
     needed, spare = (FOLD * part for part in hours)
     enter, leave = _ladders(land, who, at, unit, needed, spare, known)

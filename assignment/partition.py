@@ -28,7 +28,7 @@ from assignment.best_reply import best_worth
 from assignment.blocks import Blocks, blocks
 from assignment.plan import Plan, constant, weigh
 from assignment.polish import REACH, polish
-from assignment.prices import SAMPLE, SEATED, SHARP, Frame, Priced, SmoothDual, as_prices, frame, smooth_dual, track
+from assignment.prices import SAMPLE, SEATED, Frame, SmoothDual, as_prices, frame, smooth_dual, track
 from assignment.problem import Problem, Queues
 from assignment.projection import ROLES
 from assignment.repair import repair
@@ -204,24 +204,22 @@ def solve_parts(queues: Queues, crowd: Crowd, *, goal: float = GOAL) -> Spread:
     full = _Everybody(at, crowd, *terms)
     few = blocks(some)
     few = few._replace(hours=few.hours / np.maximum(chance[few.expert], 1e-300))
-    path, epsilon = track(at, SmoothDual(at, lay(some, at.alive), few), full, SHARP)
-    price = path.price / at.scale
-    answers = crowd.each(replies, *terms, price, free := _free(queues), REACH * epsilon)
+    soft = track(SmoothDual(at, lay(some, at.alive), few), full)
+    answers = crowd.each(replies, *terms, soft.price, free := _free(queues), REACH * soft.epsilon)
     sent = whole.joined([rows for _, rows in answers])
-    best = _Proof(price, free, _bound(queues, price, answers) - constant(sent))
+    best = _Proof(soft.price, free, _bound(queues, soft.price, answers) - constant(sent))
     rounds = full.rounds + 3
     for _ in range(ROUNDS):
         rounds += 1
-        soft = Priced(best.price, epsilon, path.steps)
-        found = polish(sent, smooth_dual(sent), soft, goal=0.3 * goal)
+        found = polish(sent, smooth_dual(sent), replace(soft, price=best.price), goal=0.3 * goal)
         hours, charge = repair(sent, found.hours), Charge(found.common, key_of(sent), found.pairing)
-        answers = crowd.each(replies, *terms, found.price, charge, 0.25 * epsilon)
+        answers = crowd.each(replies, *terms, found.price, charge, 0.25 * soft.epsilon)
         bound = _bound(queues, found.price, answers) - constant(sent)
         best = _Proof(found.price, charge, bound) if bound < best.bound else best
         if best.bound - weigh(sent, hours)[1] <= goal * abs(best.bound):
             break
         sent = whole.joined([rows for _, rows in answers], sent)
-    return Spread(sent, calm(sent, _plan(sent, hours, best, goal), goal), price, rounds)
+    return Spread(sent, calm(sent, _plan(sent, hours, best, goal), goal), soft.price, rounds)
 
 
 @dataclass(frozen=True, eq=False)

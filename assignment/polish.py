@@ -25,7 +25,7 @@ from scipy.optimize import linprog
 from scipy.sparse import block_array, coo_array, csr_array, eye_array, vstack
 
 from assignment.arrays import Bools, Floats, Rows, total_by
-from assignment.nearest import Bands, Stand, asked, nearest, within
+from assignment.nearest import Asked, Bands, Stand, asked, nearest, within
 from assignment.pairing import Cut, broken_pairings
 from assignment.plan import constant, weigh
 from assignment.prices import Frame, Priced, SmoothDual
@@ -57,6 +57,7 @@ class Polished:
     pairing: Floats  # (A,) charge of the pairing rows
     common: Floats  # (Q, 3) the part of it that a unit of anybody pays, whether their arc is here or not
     sound: bool  # whether the hours obey every rule already
+    far: bool = False  # given up: the prices are too far away
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,12 +170,13 @@ class _Polisher:
 
 def polish(
     problem: Problem, dual: SmoothDual, priced: Priced, *,
-    goal: float = 1e-6, kept: float = -np.inf, late: Callable[[], bool] = lambda: False,
+    goal: float = 1e-6, kept: float = -np.inf, reach: float = np.inf, late: Callable[[], bool] = lambda: False,
 ) -> Polished:  # fmt: skip
     """A vertex near the soft plan; each round lets more people choose until nobody would rather be elsewhere.
 
     kept: what the earlier plan (`before`) brings, if it may stay. It stays where that is proven to be enough, and
-    rounds go on until it is certain whether it is.
+    rounds go on until it is certain whether it is. reach: the share of all hours that may still be missing or too many
+    once those nearest to a tie were asked; where it is more, better prices are wanted, and it gives up.
     """
     work, epsilon = _Polisher(problem, dual), priced.epsilon
     soft = work.replies(priced.price, np.zeros(problem.arcs), WIDE * epsilon)
@@ -182,7 +184,7 @@ def polish(
     proven, box = work.bound(priced.price, soft), _Box(dual.frame, priced.price, WIDE * epsilon)
     best = (priced.price, np.zeros(problem.arcs), np.zeros((len(problem.queues), len(ROLES))))
     open_to = soft.stand.best - soft.stand.second < NEAR * epsilon  # (b,)
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         if kept >= proven - goal * abs(proven):
             return Polished(problem.before.copy(), *best, sound=True)
         vertex = _solve(work, choice, np.flatnonzero(open_to), seen, box)
@@ -200,7 +202,10 @@ def polish(
             sound = not broken and weigh(problem, hours)[1] >= enough
         if over or sound:
             break
-        open_to |= _joining(work, vertex, seen, now, open_to, UNIT * epsilon)
+        wanted = asked(problem.queues, dual.frame, vertex.traded)
+        if turn > 0 and wanted.total > reach * dual.blocks.hours.sum():
+            return Polished(hours, *best, sound=False, far=True)
+        open_to |= _joining(work, vertex.loose, seen, now, open_to, wanted, UNIT * epsilon)
         box.grow(vertex)
         work.cuts += broken
         box.add(np.array([len(problem.queues) + work.queue(cut) for cut in work.cuts[len(box.cut) :]], dtype=np.intp))
@@ -208,19 +213,18 @@ def polish(
 
 
 def _joining(
-    work: _Polisher, vertex: _Vertex, seen: list[_Replies], now: _Replies, open_to: Bools, unit: float
+    work: _Polisher, loose: Rows, seen: list[_Replies], now: _Replies, open_to: Bools, wanted: Asked, unit: float
 ) -> Bools:
-    """(b,) blocks that join the undecided (b,): who is nearest to what was traded, and if few, whoever would move."""
+    """(b,) blocks that join the undecided (b,): who is nearest to what is asked, and if few, whoever would move."""
     first = seen[0]
-    traded = asked(work.problem.queues, work.frame, vertex.traded)
-    bands, joining = nearest(work.ground, work.blocks, first.stand, unit, traded, open_to)
+    bands, joining = nearest(work.ground, work.blocks, first.stand, unit, wanted, open_to)
     seen[0] = replace(first, bands=first.bands.and_further(bands))
     joining &= ~open_to
     if joining.sum() < FEW * open_to.sum():
         joining |= _moved(work, first.stand.choice, now) & ~open_to
         seen.append(now)
     if not joining.any():
-        joining[vertex.loose] = True
+        joining[loose] = True
     return joining
 
 

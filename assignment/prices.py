@@ -38,6 +38,7 @@ from assignment.rows import servable
 COLD = 0.2  # ε at the start, as a share of the usual worth of an hour
 SHARP = 2.05e-3  # ε at the end
 CALM = 0.4  # ε falls by this factor
+WARM = SHARP / CALM**2  # ε at the start from prices of a similar problem
 CENTRED, FINISHED = 0.3, 1.0  # how near to the centre before ε falls, and at the end, in ε² of the worth
 SAMPLE_ABOVE = 0.05  # ε above which a sample speaks for the pool
 SAMPLE = 0.1  # of the experts
@@ -128,15 +129,15 @@ def smooth_dual(problem: Problem) -> SmoothDual:
 def find_prices(
     problem: Problem, full: SmoothDual, *, start: Floats | None = None, late: Callable[[], bool] = lambda: False
 ) -> Priced:
-    """Prices (n,) near the best bound; from earlier prices (n,) of a similar problem none is better, and they are kept.
+    """Prices (n,) near the best bound, perhaps from those of a similar problem; `late` says when to stop early."""
+    few = full if start is not None else SmoothDual(full.frame, full.ground, _sample(problem, full.blocks))
+    return track(few, full, start=start, late=late)
 
-    `late` says when to stop early.
-    """
+
+def earlier(full: SmoothDual, start: Floats) -> Priced:
+    """Prices (n,) of a similar problem as they were: where little changed, most are still right."""
     at = full.frame
-    if start is not None:
-        return Priced(_Path(at, start * at.scale).price / at.scale, SHARP * at.hour, 0)
-    path, epsilon = track(at, SmoothDual(at, full.ground, _sample(problem, full.blocks)), full, SHARP, late)
-    return Priced(path.price / at.scale, epsilon, path.steps)
+    return Priced(_Path(at, start * at.scale).price / at.scale, SHARP * at.hour, 0)
 
 
 def soft_hours(problem: Problem, full: SmoothDual, priced: Priced) -> Floats:
@@ -147,16 +148,19 @@ def soft_hours(problem: Problem, full: SmoothDual, priced: Priced) -> Floats:
 
 
 def track(
-    at: Frame, few: SmoothDual, full: SmoothDual, sharp: float, late: Callable[[], bool] = lambda: False
-) -> tuple[_Path, float]:
-    """Down the path of falling ε, a sample first and everybody later: where it ends, and the last ε."""
+    few: SmoothDual, full: SmoothDual, *, start: Floats | None = None, late: Callable[[], bool] = lambda: False
+) -> Priced:
+    """Down the path of falling ε, a sample first and everybody later; prices (n,) of a similar problem begin late."""
+    at = full.frame
     path, epsilon = _Path(at, at.start), COLD * at.hour
+    if start is not None:  # a price below τ would have a slack above its limit
+        path, epsilon = _Path(at, np.maximum(start * at.scale, WARM**2 * at.worth)), WARM * at.hour
     while True:
-        last = epsilon <= 1.05 * sharp * at.hour
+        last = epsilon <= 1.05 * SHARP * at.hour
         path.centre(few if epsilon > SAMPLE_ABOVE * at.hour else full, epsilon, FINISHED if last else CENTRED)
         if last or path.steps >= STEPS or late():
-            return path, epsilon
-        epsilon = max(epsilon * CALM, sharp * at.hour)
+            return Priced(path.price / at.scale, epsilon, path.steps)
+        epsilon = max(epsilon * CALM, SHARP * at.hour)
 
 
 class _Path:

@@ -49,6 +49,7 @@ ROUNDS = 50  # of added rows, after which the pairing is repaired instead
 LARGE = 20_000  # arcs from which prices are found first
 GOAL = 1e-4  # gap at which a large plan is good enough
 AGAIN = 5e-4  # and where an earlier plan's prices are given: most are still right, and proven so before any is moved
+REACH = 0.02  # of all hours: where the ties at earlier prices leave more in the wrong places, prices are renewed
 EXACT = 1e-7  # gap of a plan by simplex, up to rounding
 
 
@@ -126,7 +127,7 @@ def _small(problem: Problem, time_limit: float | None) -> _Answer:
 def _large(problem: Problem, start: Prices | None, goal: float, time_limit: float | None) -> Plan:
     """Prices first, then a vertex near them; what is there when time is up is made to obey the rules."""
     from assignment.polish import polish  # noqa: PLC0415  (small problems start without the compiler)
-    from assignment.prices import as_prices, find_prices, smooth_dual, soft_hours  # noqa: PLC0415
+    from assignment.prices import as_prices, earlier, find_prices, smooth_dual, soft_hours  # noqa: PLC0415
 
     end = np.inf if time_limit is None else monotonic() + time_limit
 
@@ -134,11 +135,15 @@ def _large(problem: Problem, start: Prices | None, goal: float, time_limit: floa
         return monotonic() > end
 
     dual = smooth_dual(problem)
-    priced = find_prices(problem, dual, start=None if start is None else start.shared, late=late)
+    priced = find_prices(problem, dual, late=late) if start is None else earlier(dual, start.shared)
     if late():
         hours = repair(problem, soft_hours(problem, dual, priced))
         return _planned(problem, hours, as_prices(problem, priced.price), "time limit")
-    found = polish(problem, dual, priced, goal=goal, kept=kept(problem), late=late)
+    rough = np.inf if start is None else REACH
+    found = polish(problem, dual, priced, goal=goal, kept=kept(problem), reach=rough, late=late)
+    if found.far:
+        priced = find_prices(problem, dual, start=found.price, late=late)
+        found = polish(problem, dual, priced, goal=goal, kept=kept(problem), late=late)
     hours = found.hours if found.sound else repair(problem, found.hours)
     plan = _planned(problem, hours, as_prices(problem, found.price, found.pairing), "optimal")
     if plan.gap <= goal:

@@ -10,7 +10,8 @@ from assignment.checker import violations
 from assignment.nearest import FOLD, STEP, Stand, asked, nearest
 from assignment.pairing import _pair, _plainly_whole
 from assignment.plan import bound
-from assignment.prices import FINE, _sample, as_prices, find_prices, smooth_dual
+from assignment.polish import polish
+from assignment.prices import FINE, SHARP, _sample, as_prices, earlier, find_prices, smooth_dual
 from assignment.repair import within_limits
 from assignment.reply_map import best_choices, curvature, fees
 from assignment.simulation import change_some, simulate_problem
@@ -161,7 +162,7 @@ def test_a_warm_plan_needs_no_newton_step_and_falls_back_when_the_prices_are_far
     plan = large(problem, goal=1e-4)
     far = replace(plan.prices, demand=50.0 * plan.prices.demand, review=0.0 * plan.prices.review)
 
-    assert find_prices(problem, smooth_dual(problem), start=plan.prices.shared).steps == 0
+    assert earlier(smooth_dual(problem), plan.prices.shared).steps == 0
     assert large(problem, far, 1e-4).gap <= 1e-4
 
 
@@ -184,6 +185,25 @@ def after_a_change(seed):
     same = (changed.hours == problem.hours).all(axis=1)[problem.expert]
     forced = np.maximum(used - changed.hours[:, 0], 0.0).sum()
     return lost.sum(), lost[same].sum(), forced, plan.hours.sum(), 1.0 - new.value / free.value
+
+
+def test_prices_that_are_too_far_away_are_given_up_and_found_again_from_where_they_are():
+    problem = simulate_problem(np.random.default_rng(10), 800, 20, load=1.5)
+    dual = smooth_dual(problem)
+    found = find_prices(problem, dual)
+    away = found.price * np.random.default_rng(11).uniform(0.67, 1.5, len(found.price))
+    again = find_prices(problem, dual, start=away)
+
+    def worth(price):
+        scaled = price * dual.frame.scale
+        return dual.frame.limit @ scaled + dual.sums(scaled, found.epsilon)[0]
+
+    assert polish(problem, dual, earlier(dual, away), goal=1e-4, reach=0.02).far
+    assert not polish(problem, dual, earlier(dual, found.price), goal=1e-4, reach=0.02).far
+    assert again.epsilon == pytest.approx(found.epsilon)
+    assert again.steps < found.steps
+    assert worth(away) > 1.01 * worth(found.price)
+    assert worth(again.price) == pytest.approx(worth(found.price), rel=3 * SHARP**2)  # where Newton's method ends
 
 
 def test_a_change_of_a_twentieth_moves_little_more_than_it_must():
