@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sqlalchemy import Pool, func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Pool, Select, func, select
+from sqlalchemy.orm import Session, aliased
 
 from assignment.pooling import FIT
 from assignment.reviewing import NOBODY, SEVERITY, Reviewing, read_parts
@@ -23,7 +24,8 @@ from vetting import evidence, store
 from vetting import scale as scales
 from vetting.judges import CUSTOMER
 from vetting.known import STEPS, looks_at_gold
-from vetting.learning import Work, counts_as_evidence, skills_of, tallied
+from vetting.learning import EVIDENCE, Work, skills_of, tallied
+from vetting.programs import worded
 from vetting.quality import looks
 from vetting.records import (
     Answer,
@@ -56,6 +58,7 @@ from vetting.work_records import (
 
 Seat = tuple[int, int, str]  # person, program, queue
 Standing = tuple[int, ...]
+Asked = Select[*tuple[Any, ...]]
 FACTS = (
     Calibration, Applicant, Erasure, Sitting, Question, Turn, Answer, Grade, Certificate, Program, Queue, Unit, Offer,
     Submission, Review, Dispute, Resolution, Outcome, CustomerVerdict, Gold, Look,
@@ -65,7 +68,6 @@ VAGUE = 1.0  # variance of how good the work of a gold unit is, of whose maker n
 
 RECENT, LEAST_FOR_DRIFT = 50, 20  # verdicts that a change is looked for in; fewer on either side say nothing
 DRIFT = 2.576  # standard errors: 1 false alarm in 100 looks, either way
-BATCH = 500  # submissions in memory at once
 
 
 @dataclass(frozen=True)
@@ -159,36 +161,54 @@ def standing(db: Session, now: datetime) -> Standing:
 
 
 def made(db: Session, *, simulated: bool) -> Iterator[Made]:
-    """All submissions of made units by real people, or by simulated ones, with their verdicts."""
+    """All submissions of made units by real people, or by simulated ones, with their verdicts; read by columns."""
+    levels = levels_of(db, simulated=simulated)
+    outcome = select(Outcome.submission_id, Outcome.level, Outcome.settled).join(Submission).order_by(Outcome.id)
+    settled = {row.submission_id: row for row in db.execute(of_made(outcome, simulated=simulated))}
     asked = (
-        select(Submission).join(Offer, Offer.id == Submission.offer_id).join(Applicant)
+        select(Submission.id, Submission.at, Submission.queue_id, Offer.applicant_id, Unit.program_id, Unit.queue)
+        .join(Unit, Unit.id == Submission.unit_id).join(Offer, Offer.id == Submission.offer_id)
+        .join(Applicant, Applicant.id == Offer.applicant_id)
         .where(Applicant.simulated == simulated, Submission.label == "").order_by(Submission.id)
-        .options(
-            selectinload(Submission.reviews).selectinload(Review.offer), selectinload(Submission.customer),
-            selectinload(Submission.outcomes), selectinload(Submission.wording), selectinload(Submission.offer),
-            selectinload(Submission.unit).selectinload(Unit.disputes).selectinload(Dispute.resolution)
-            .selectinload(Resolution.offer),
-        )
     )  # fmt: skip
-    forms: dict[int, QueueForm] = {}
-    for submission in db.scalars(asked.execution_options(yield_per=BATCH)):
-        outcome, worded, unit = submission.outcome, submission.wording, submission.unit
-        told = outcome.level if outcome is not None and counts_as_evidence(outcome) else None
-        form = forms.setdefault(worded.id, forms.get(worded.id) or QueueForm.model_validate(worded.body))
-        maker = submission.offer.applicant_id, unit.program_id, unit.queue
-        yield Made(maker, submission.at, form, levels_on(submission), told)
+    for key, at, wording, person, program, queue in db.execute(asked):
+        found = settled.get(key)
+        told = found.level if found is not None and found.settled in EVIDENCE else None
+        form = worded(db.get_one(Queue, wording))
+        yield Made((person, program, queue), at, form, levels.get(key, {}), told)
 
 
-def levels_on(submission: Submission) -> dict[str, int]:
-    """Every judge's level of the content: reviewers in their order, then third persons, then the customer."""
-    said = {str(one.offer.applicant_id): content(one.verdict, one.errors) for one in submission.reviews}
-    for dispute in submission.unit.disputes:
-        third = dispute.resolution if dispute.submission_id == submission.id else None
-        if third is not None and third.verdict in STEPS:
-            said[str(third.offer.applicant_id)] = content(third.verdict, third.errors)
-    if submission.customer:
-        said[f"{CUSTOMER}{submission.unit.program_id}"] = submission.customer[-1].level
-    return said
+def of_made(asked: Asked, *, simulated: bool) -> Asked:
+    """Those of rows about submissions that are of made units, by real people or by simulated ones."""
+    maker = aliased(Offer)
+    return (
+        asked.join(maker, maker.id == Submission.offer_id).join(Applicant, Applicant.id == maker.applicant_id)
+        .where(Applicant.simulated == simulated, Submission.label == "")
+    )  # fmt: skip
+
+
+def levels_of(db: Session, *, simulated: bool) -> dict[int, dict[str, int]]:
+    """{submission: every judge's level of the content}: reviewers in their order, third persons, the customer."""
+    found: dict[int, dict[str, int]] = {}
+    review = (
+        select(Review.submission_id, Offer.applicant_id, Review.verdict, Review.errors)
+        .join(Submission, Submission.id == Review.submission_id).join(Offer, Offer.id == Review.offer_id)
+    )  # fmt: skip
+    third = (
+        select(Dispute.submission_id, Offer.applicant_id, Resolution.verdict, Resolution.errors)
+        .join(Submission, Submission.id == Dispute.submission_id).join(Resolution).where(Resolution.verdict.in_(STEPS))
+        .join(Offer, Offer.id == Resolution.offer_id)
+    )  # fmt: skip
+    for asked in (review.order_by(Review.id), third.order_by(Dispute.id)):
+        for about, person, verdict, errors in db.execute(of_made(asked, simulated=simulated)):
+            found.setdefault(about, {})[str(person)] = content(verdict, errors)
+    customer = (
+        select(CustomerVerdict.submission_id, Unit.program_id, CustomerVerdict.level)
+        .join(Submission, Submission.id == CustomerVerdict.submission_id).join(Unit, Unit.id == Submission.unit_id)
+    )  # fmt: skip
+    for about, program, level in db.execute(of_made(customer.order_by(CustomerVerdict.id), simulated=simulated)):
+        found.setdefault(about, {})[f"{CUSTOMER}{program}"] = level
+    return found
 
 
 def content(verdict: str, errors: Iterable[str]) -> int:
