@@ -9,7 +9,8 @@ best reply by a soft one (`reply_map`) and each λ ≥ 0 by a slack s = τ / λ,
 
 with ε → 0 and τ ∝ ε². Only people near a tie feel ε, and their number is itself ∝ ε, so that the plan's loss falls
 like ε²: few steps bring it below a thousandth. While ε is large a stratified sample of the pool is enough; the last
-steps see everybody. The system has 3 Q + G unknowns, whatever the number of experts.
+steps see everybody, and prices of a similar problem need only these. The system has 3 Q + G unknowns, whatever the
+number of experts.
 
 Queues that cannot be served at all (no demand, no money, nobody to produce, review or second-review) are left out. The
 price of what they lack is set afterwards so high that nobody would want to work there; that costs the bound nothing.
