@@ -5,25 +5,27 @@ one rater of each of those answers is kept back and the panel is the other rater
 
     corrected      P(Y = k) of an average person from the fit without the kept-back grades
     known grader   the same with the severity of the very person who gave the kept-back grade
-    calibrated     a cumulative logit of the corrected panel's expected level and the raw average together
+    calibrated     logit P(Y >= k) = a logit P_corrected(Y >= k) + b (raw average) + d_k + d_ck
     raw average    mean level of the panel on the same answer and criterion
     best single    the one rater who foretells best on the answers that were not kept back
 
 The rules become chances of levels by a cumulative logit fitted to the answers that were not kept back, with
 thresholds for each criterion and a little ridge: they are as well calibrated as such a rule can be. What "calibrated"
 learns from are grades foretold by fits that had not seen them, `FOLDS` parts of the answers that were not kept back: so
-it mends what the model gets wrong of the shape of quality and of how alike the panel errs.
+it mends what the model gets wrong of the shape of quality and of how alike the panel errs. It begins from the model's
+own word (a = 1, all else 0), and what it adds for a level of one criterion has to be seen often (`SHIFT_SD`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from irt.model import Floats, Ints
 from irt.rater_cells import Ratings
@@ -34,7 +36,17 @@ from vetting.tables import TableFaultError
 
 RIDGE = 0.02
 FOLDS = 4  # fits from which "calibrated" learns
+LOOSE_SD, SHIFT_SD = 5.0, 0.7  # prior sds of what "calibrated" learns: of all criteria, of one level of one criterion
+FAINT, TINY = 1e-4, 1e-6  # chances are not taken for surer than this
 COVERED = 0.5  # share of the kept-back grades a single rater must have company on, or the best covered one is taken
+
+
+class Told(NamedTuple):
+    """What is said of some grades before they are known."""
+
+    p: Floats  # (n, K) by the corrected panel
+    average: Floats  # (n,) raw
+    criterion: Ints  # (n,)
 
 
 class Score(BaseModel):
@@ -77,7 +89,7 @@ def compare(
         "raw average": by_logit(
             *examples(known, average), (average(hidden, None)[:, None], hidden.criterion), rows.levels
         ),
-        **calibrated(table, known, hidden, (usual, own), np.random.default_rng(seed + 1), progress),
+        **calibrated(known, hidden, (usual, own), np.random.default_rng(seed + 1), progress),
     }
     name, chosen, chance = best_single(table, known, hidden)
     here = np.flatnonzero(chosen)
@@ -106,36 +118,56 @@ def told_by(found: Fit, hidden: Ratings) -> tuple[Floats, Floats]:
 
 
 def calibrated(
-    table: RatingTable, known: Ratings, hidden: Ratings, told: tuple[Floats, Floats], rng: np.random.Generator,
+    known: Ratings, hidden: Ratings, told: tuple[Floats, Floats], rng: np.random.Generator,
     progress: Callable[[int, float], None] | None,
 ) -> dict[str, Floats]:  # fmt: skip
     """P(Y = k) of the kept-back grades by the corrected panel and the raw average together, for either grader."""
-    learnt: list[list[Floats]] = [[], []]
-    rows: list[tuple[Ints, Ints]] = []
+    learnt: list[tuple[Told, Told]] = []
+    rows: list[Ints] = []
     for back in folds(known, rng):
         rest, part = known.rows(np.flatnonzero(~back)), known.rows(np.flatnonzero(back))
         part = part.rows(with_company(rest, part))
         if len(part.answer):
             found = fit(rest, also=(part.answer, part.criterion), progress=progress)
-            for side, p in zip(learnt, told_by(found, part), strict=True):
-                side.append(beside(table, part, p, average_of(rest)))
-            rows.append((part.criterion, part.level))
+            average = average_of(rest)(part, None)
+            usual, own = told_by(found, part)
+            learnt.append((Told(usual, average, part.criterion), Told(own, average, part.criterion)))
+            rows.append(part.level)
     if not rows:
         return {}
-    criterion, level = (np.concatenate(column) for column in zip(*rows, strict=True))
-    names = ("calibrated", "calibrated, known grader")
+    level = np.concatenate(rows)
+    average, names = average_of(known)(hidden, None), ("calibrated", "calibrated, known grader")
     return {
-        name: by_logit(
-            np.concatenate(side), criterion, level,
-            (beside(table, hidden, p, average_of(known)), hidden.criterion), known.levels,
+        name: mended(
+            Told(*(np.concatenate(part) for part in zip(*side, strict=True))), level,
+            Told(p, average, hidden.criterion), known.levels,
         )
-        for name, side, p in zip(names, learnt, told, strict=True)
+        for name, side, p in zip(names, zip(*learnt, strict=True), told, strict=True)
     }  # fmt: skip
 
 
-def beside(table: RatingTable, rows: Ratings, p: Floats, average: Average) -> Floats:
-    """(n, 2) the level that the corrected panel expects, and the raw average."""
-    return np.column_stack([means_of(table, rows.criterion, p), average(rows, None)])
+def mended(past: Told, level: Ints, now: Told, levels: Ints) -> Floats:
+    """P(Y = k) (n, K) of `now`, by what `past` needs to foretell its levels."""
+    top = int(levels.max()) - 1
+    real = np.arange(top) < levels[:, None] - 1
+    middle = past.average.mean()
+    sd = np.concatenate([np.full(2 + top, LOOSE_SD), np.full(len(levels) * top, SHIFT_SD)])
+
+    def curve(x: Floats, at: Told) -> Floats:
+        reached = np.clip(1 - np.cumsum(at.p, axis=1)[:, :top], FAINT, 1 - FAINT)
+        added = x[1] * (at.average[:, None] - middle) + x[2 : 2 + top] + x[2 + top :].reshape(-1, top)[at.criterion]
+        reach = np.where(real[at.criterion], expit((1 + x[0]) * logit(reached) + added), 0.0)
+        ends = np.ones((len(at.p), 1))
+        p = np.concatenate([ends, reach], axis=1) - np.concatenate([reach, 0 * ends], axis=1)
+        p = np.where(np.concatenate([ends > 0, real[at.criterion]], axis=1), np.maximum(p, TINY), 0.0)
+        return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+    def cost(x: Floats) -> float:
+        said = curve(x, past)[np.arange(len(level)), level]
+        return float(0.5 * ((x / sd) ** 2).sum() - np.log(said).sum())
+
+    found = minimize(cost, np.zeros(len(sd)), method="L-BFGS-B").x
+    return curve(found, now)
 
 
 def folds(known: Ratings, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
