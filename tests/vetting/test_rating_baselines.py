@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from irt.rater_cells import Ratings
-from vetting.agreement.rating_baselines import Told, compare, losses, mended
+from vetting.agreement.rating_baselines import Told, compare, losses, mended, votes
 from vetting.agreement.rating_table import RatingTable
 
 CUTS = np.array([1.0, -1.0])
@@ -47,8 +47,17 @@ def test_knowing_who_grades_foretells_better_than_the_average_where_raters_diffe
     told = compare(RatingTable(rows, names, ("",), ("x", "y", "z"), ((0, 1, 2),)), 0.5, 1)
     loss = {one.rule: one.log_loss for one in told.all}
     assert set(loss) == {
-        "corrected", "corrected, known grader", "raw average", "calibrated", "calibrated, known grader",
+        "corrected", "corrected, known grader", "raw votes", "raw average", "calibrated", "calibrated, known grader",
     }  # fmt: skip
     assert loss["corrected, known grader"] < loss["raw average"] - 0.1
     assert loss["calibrated, known grader"] < loss["raw average"] - 0.1
     assert told.gain == pytest.approx(loss["raw average"] - loss["calibrated"])
+
+
+def test_votes_are_the_panels_grades_and_one_of_its_usual_spread():
+    answer, rater, level = np.array([0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 1]), np.array([2, 2, 1, 0, 0])
+    known = Ratings(answer, 0 * answer, rater, level, np.array([3]), 2, 3, np.ones(5))
+    hidden = Ratings(
+        np.array([1, 0]), np.zeros(2, int), np.array([2, 2]), np.array([0, 2]), np.array([3]), 2, 3, np.ones(2)
+    )
+    assert votes(known, hidden) == pytest.approx(np.array([[2.4, 0.2, 0.4], [0.4, 1.2, 2.4]]) / np.array([[3], [4]]))

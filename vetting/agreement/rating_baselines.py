@@ -6,10 +6,11 @@ one rater of each of those answers is kept back and the panel is the other rater
     corrected      P(Y = k) of an average person from the fit without the kept-back grades
     known grader   the same with the severity of the very person who gave the kept-back grade
     calibrated     logit P(Y >= k) = a logit P_corrected(Y >= k) + b (raw average) + d_k + d_ck
+    raw votes      the panel's levels as they stand, and one vote that is spread as its levels on that criterion are
     raw average    mean level of the panel on the same answer and criterion
     best single    the one rater who foretells best on the answers that were not kept back
 
-The rules become chances of levels by a cumulative logit fitted to the answers that were not kept back, with
+The two last become chances of levels by a cumulative logit fitted to the answers that were not kept back, with
 thresholds for each criterion and a little ridge: they are as well calibrated as such a rule can be. What "calibrated"
 learns from are grades foretold by fits that had not seen them, `FOLDS` parts of the answers that were not kept back: so
 it mends what the model gets wrong of the shape of quality and of how alike the panel errs. It begins from the model's
@@ -86,6 +87,7 @@ def compare(
     rules = {
         "corrected": usual,
         "corrected, known grader": own,
+        "raw votes": votes(known, hidden),
         "raw average": by_logit(
             *examples(known, average), (average(hidden, None)[:, None], hidden.criterion), rows.levels
         ),
@@ -94,7 +96,7 @@ def compare(
     name, chosen, chance = best_single(table, known, hidden)
     here = np.flatnonzero(chosen)
     means = {rule: means_of(table, hidden.criterion, p) for rule, p in rules.items()}
-    means["raw average"] = average(hidden, None)
+    means["raw votes"] = means["raw average"] = average(hidden, None)
     loss = {rule: losses(hidden.level, p) for rule, p in rules.items()}
     truth = table.value(hidden.criterion, hidden.level)
     alone = [score(rule, truth[here], loss[rule][here], means[rule][here]) for rule in rules]
@@ -201,6 +203,17 @@ def with_company(known: Ratings, hidden: Ratings) -> Ints:
     side = known.layer[known.rater] == (0 if known.reference is None else 1)
     panel = (known.answer * size + known.criterion)[side]
     return np.flatnonzero(np.isin(hidden.answer * size + hidden.criterion, panel) & (hidden.weight == 1))
+
+
+def votes(known: Ratings, hidden: Ratings) -> Floats:
+    """P(Y = k) (n, K) by the panel's grades of the same answer and criterion, and one vote of its usual spread."""
+    shape = len(known.levels), int(known.levels.max())
+    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    panel, usual = np.zeros((known.answers, *shape)), np.zeros(shape)
+    np.add.at(panel, (known.answer[side], known.criterion[side], known.level[side]), known.weight[side])
+    np.add.at(usual, (known.criterion[side], known.level[side]), known.weight[side])
+    p = panel[hidden.answer, hidden.criterion] + (usual / usual.sum(axis=1, keepdims=True))[hidden.criterion]
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
 
 
 Average = Callable[[Ratings, Ints | None], Floats]
