@@ -48,15 +48,16 @@ def quality_page(
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
         "program": heading(program),
         "action": f"/lead/{program.id}/quality",
-        "queues": [queue_view(request, db, program, place, now) for place in range(len(programs.queues_of(program)))],
+        "queues": [queue_view(request, db, program, *one, now) for one in enumerate(programs.queues_of(program), 1)],
         "people": [(person.id, shown_name(person)) for person in programs.experts(db, beside=programs.OFFERS)],
         "picks": PICKS, "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
     }  # fmt: skip
     return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
 
-def queue_view(request: Request, db: Session, program: Program, place: int, now: datetime) -> dict[str, Any]:
-    queue, n = programs.queues_of(program)[place], place + 1
+def queue_view(
+    request: Request, db: Session, program: Program, n: int, queue: QueueForm, now: datetime
+) -> dict[str, Any]:
     known, again = gold.results(db, program, queue.name, now), recalls.sent(db, program, queue.name)
     held = list(reversed(rounds.rounds(db, program, queue.name)))
     units = part(request, len(known["units"]), SHOWN, f"gold-{n}", f"#gold-{n}-title")

@@ -52,7 +52,7 @@ def run_page(
         **frame("lead", who, db, ours), "errors": list(errors), "said": said or {},
         "program": heading(program),
         "action": f"/lead/{program.id}/run", "states": STATES,
-        "queues": [queue_view(request, db, program, queue, now) for queue in programs.queues_of(program)],
+        "queues": [queue_view(request, db, program, *one, now) for one in enumerate(programs.queues_of(program), 1)],
         "people": [{"name": shown_name(person), "url": link(ours, person)} for person in people[links.rows]],
         "suspicions": [suspicion_view(flag) for flag in flags[lane.rows]], "lane": lane.pager, "links": links.pager,
         "planned": programs.previous(program) is not None,
@@ -60,11 +60,11 @@ def run_page(
     return page(request, "lead/run.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
 
-def queue_view(request: Request, db: Session, program: Program, queue: QueueForm, now: datetime) -> dict[str, Any]:
+def queue_view(
+    request: Request, db: Session, program: Program, place: int, queue: QueueForm, now: datetime
+) -> dict[str, Any]:
     units = ledger.entries(db, program, queue.name, now)
     stand = progress.states(units, now)
-    names = [one.name for one in programs.queues_of(program)]
-    place = names.index(queue.name) + 1
     waiting = open_disputes(db, program, queue.name)
     shown = part(request, len(waiting), ROWS, f"disputes-{place}", f"#disputes-{place}-title")
     passed = gate.gate(db, program, queue)

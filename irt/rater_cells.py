@@ -107,10 +107,16 @@ def cells_of(ratings: Ratings, also: tuple[Ints, Ints]) -> tuple[Cells, Ints]:
         table[:, 1], table[:, 2], table[:, 3], axis[table[:, 2]] + axes * table[:, 3], start, layered,
         len(np.unique(table[:, 1])), people,
     )  # fmt: skip
-    code = (table[:, 1] * len(ratings.levels) + table[:, 2]) * 2 + table[:, 3]
+    return cells, places(cells, ratings.answer, ratings.criterion, side, len(ratings.levels))
+
+
+def places(cells: Cells, answer: Ints, criterion: Ints, layer: Ints | int, criteria: int) -> Ints:
+    """Rows (n,) of some qualities among the cells of so many criteria; -1 where there is none."""
+    code = (cells.answer * criteria + cells.criterion) * 2 + cells.layer
+    wanted = (answer * criteria + criterion) * 2 + layer
     order = np.argsort(code)
-    mine = (ratings.answer * len(ratings.levels) + ratings.criterion) * 2 + side
-    return cells, order[np.searchsorted(code[order], mine)]
+    found = order[np.minimum(np.searchsorted(code[order], wanted), len(code) - 1)]
+    return np.where(code[found] == wanted, found, -1)
 
 
 def _turn(owner: Ints) -> Ints:

@@ -65,7 +65,7 @@ def people(fit: Fit) -> People:
 def leanings(fit: Fit) -> csr_array:
     """(cells, P) Cov(q, ∂ log P(y | q) / ∂ψ | y) / Var(q | y), summed over the ratings of each cell."""
     rows = fit.ratings
-    cell = place_of(fit, rows.answer, rows.criterion, rows.layer[rows.rater])
+    cell = fit.cell(rows.answer, rows.criterion, rows.layer[rows.rater])
     code = fit.pairs.rater * len(rows.levels) + fit.pairs.criterion
     pair = np.searchsorted(code, rows.rater * len(rows.levels) + rows.criterion)
     z = reaches(fit.raters, fit.pairs)
@@ -80,11 +80,3 @@ def leanings(fit: Fit) -> csr_array:
     real = column[pair] >= 0
     at = (np.broadcast_to(cell[:, None], real.shape)[real], column[pair][real])
     return csr_array(coo_array((lean[real], at), shape=(len(fit.mean), size)))
-
-
-def place_of(fit: Fit, answer: Ints, criterion: Ints, layer: Ints) -> Ints:
-    """Rows of cells."""
-    size = len(fit.ratings.levels)
-    code = (fit.cells.answer * size + fit.cells.criterion) * 2 + fit.cells.layer
-    order = np.argsort(code)
-    return np.asarray(order[np.searchsorted(code[order], (answer * size + criterion) * 2 + layer)])

@@ -34,29 +34,20 @@ FEWEST_STEADY = 300  # answers whose sums a limit is read from
 
 def foretold(fit: Fit, answer: Ints, criterion: Ints, rater: Ints) -> Floats:
     """P(Y = k) (n, K) of raters on answers; rater -1 is the average reference rater."""
-    side = np.where(rater < 0, 0, fit.ratings.layer[rater])
+    cell = fit.cell(answer, criterion, np.where(rater < 0, 0, fit.ratings.layer[rater]))
     out = np.zeros((len(answer), fit.raters.threshold.shape[1] + 1))
-    for layer in np.unique(side):
-        mine = np.flatnonzero(side == layer)
-        for some in np.array_split(mine, len(mine) // BATCH + 1):
-            cell = fit.cell(answer[some], criterion[some], int(layer))
-            out[some] = (fit.curves(rater[some], criterion[some]) * fit.belief[cell][:, None, :]).sum(2)
+    for some in np.array_split(np.arange(len(answer)), len(answer) // BATCH + 1):
+        out[some] = (fit.curves(rater[some], criterion[some]) * fit.belief[cell[some]][:, None, :]).sum(2)
     return out
 
 
 def without(fit: Fit, which: Ints) -> Floats:
     """Weights (n, G) of the quality each rating is about, as the rater's own layer sees it, without that rating."""
-    rows, layer = fit.ratings, fit.ratings.layer
-    out = np.empty((len(which), len(GRID)))
-    for side in (0, 1):
-        mine = np.flatnonzero(layer[rows.rater[which]] == side)
-        if len(mine):
-            n = which[mine]
-            said = fit.curves(rows.rater[n], rows.criterion[n])[np.arange(len(n)), rows.level[n]]
-            cell = fit.cell(rows.answer[n], rows.criterion[n], side)
-            rest = fit.belief[cell] / np.maximum(said, 1e-12) ** rows.weight[n, None]
-            out[mine] = rest / rest.sum(1, keepdims=True)
-    return out
+    rows = fit.ratings.rows(which)
+    said = fit.curves(rows.rater, rows.criterion)[np.arange(len(which)), rows.level]
+    cell = fit.cell(rows.answer, rows.criterion, rows.layer[rows.rater])
+    rest = fit.belief[cell] / np.maximum(said, 1e-12) ** rows.weight[:, None]
+    return rest / rest.sum(1, keepdims=True)
 
 
 def agreement_with_expectation(fit: Fit) -> Floats:

@@ -32,7 +32,7 @@ import numpy as np
 
 from irt.acceleration import Mixer
 from irt.model import Floats, Ints
-from irt.rater_cells import Cells, Ratings, cells_of
+from irt.rater_cells import Cells, Ratings, cells_of, places
 from irt.rater_prior import Prior, as_known, as_seen, prior_at_start, renewed, sound
 from irt.rater_step import (
     SHARP,
@@ -107,15 +107,14 @@ class Fit:
         phi, some = np.exp(self.raters.log_discrimination), self.ratings.raters
         return phi, phi * np.sqrt(np.maximum(np.diag(self.covariance)[some : 2 * some], 0))
 
-    def cell(self, answer: Ints, criterion: Ints, layer: int = 0) -> Ints:
+    def cell(self, answer: Ints, criterion: Ints, layer: Ints | int = 0) -> Ints:
         """Rows of some qualities; KeyError for those that were not asked for."""
-        rows = {key: n for n, key in enumerate(zip(*(part.tolist() for part in self.cells[:3]), strict=True))}
-        try:
-            return np.array([rows[a, c, layer] for a, c in zip(answer.tolist(), criterion.tolist(), strict=True)])
-        except KeyError as missing:
-            raise KeyError(
-                f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it."
-            ) from None
+        rows = places(self.cells, answer, criterion, layer, len(self.ratings.levels))
+        if (rows < 0).any():
+            asked = np.broadcast_arrays(answer, criterion, layer)
+            missing = tuple(int(part[np.argmin(rows)]) for part in asked)
+            raise KeyError(f"Fit: no quality for (answer, criterion, layer) {missing}. Maybe nobody graded it.")
+        return rows
 
     def curves(self, rater: Ints, criterion: Ints) -> Floats:
         """P(Y = k | q) on GRID (n, K, G) of raters on criteria; rater -1 is any of the reference raters."""
@@ -127,7 +126,7 @@ class Fit:
         row = {
             key: p for p, key in enumerate(zip(self.pairs.rater.tolist(), self.pairs.criterion.tolist(), strict=True))
         }
-        place = np.array([row.get(key, len(row)) for key in zip(rater.tolist(), criterion.tolist(), strict=True)])
+        place = np.array([row.get(key, len(row)) for key in zip(rater.tolist(), criterion.tolist(), strict=True)], int)
         at = self.raters
         deviation, step = np.append(at.deviation, 0.0), np.append(at.step, 0.0 * at.step[:1], axis=0)
         own = replace(at, deviation=deviation[place], step=step[place])

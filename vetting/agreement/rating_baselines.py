@@ -197,10 +197,20 @@ def kept_back(rows: Ratings, share: float, rng: np.random.Generator) -> NDArray[
     return np.asarray(chosen & (draw == most[rows.answer]))
 
 
+def in_panel(known: Ratings) -> NDArray[np.bool_]:
+    """(R,) who is in the panel: everybody, or all but the reference raters."""
+    return np.asarray(known.layer == (0 if known.reference is None else 1))
+
+
+def by_panel(known: Ratings) -> NDArray[np.bool_]:
+    """(N,) which ratings are the panel's."""
+    return in_panel(known)[known.rater]
+
+
 def with_company(known: Ratings, hidden: Ratings) -> Ints:
     """Hidden ratings of whole weight whose answer and criterion somebody else graded."""
     size = len(known.levels)
-    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    side = by_panel(known)
     panel = (known.answer * size + known.criterion)[side]
     return np.flatnonzero(np.isin(hidden.answer * size + hidden.criterion, panel) & (hidden.weight == 1))
 
@@ -208,7 +218,7 @@ def with_company(known: Ratings, hidden: Ratings) -> Ints:
 def votes(known: Ratings, hidden: Ratings) -> Floats:
     """P(Y = k) (n, K) by the panel's grades of the same answer and criterion, and one vote of its usual spread."""
     shape = len(known.levels), int(known.levels.max())
-    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    side = by_panel(known)
     panel, usual = np.zeros((known.answers, *shape)), np.zeros(shape)
     np.add.at(panel, (known.answer[side], known.criterion[side], known.level[side]), known.weight[side])
     np.add.at(usual, (known.criterion[side], known.level[side]), known.weight[side])
@@ -222,7 +232,7 @@ Average = Callable[[Ratings, Ints | None], Floats]
 def average_of(known: Ratings) -> Average:
     """Mean panel level of each rating's answer and criterion, without the rating itself where it is in the panel."""
     size = len(known.levels)
-    side = known.layer[known.rater] == (0 if known.reference is None else 1)
+    side = by_panel(known)
     total, count = np.zeros(known.answers * size), np.zeros(known.answers * size)
     cell = known.answer * size + known.criterion
     np.add.at(total, cell[side], (known.weight * known.level)[side])
@@ -284,7 +294,7 @@ def single_level(known: Ratings, rows: Ratings, rater: int) -> Floats:
 
 def best_single(table: RatingTable, known: Ratings, hidden: Ratings) -> tuple[str, Floats, Floats]:
     """(name, which kept-back grades they were beside, their chances there), chosen on the other answers."""
-    panel = np.flatnonzero(known.layer == (0 if known.reference is None else 1))
+    panel = np.flatnonzero(in_panel(known))
     people = known.rows(np.flatnonzero((known.layer[known.rater] == 0) & (known.weight == 1)))
     there = {int(r): np.isfinite(single_level(known, hidden, int(r))) for r in panel}
     need = min(COVERED * len(hidden.answer), 0.5 * max(mask.sum() for mask in there.values()))

@@ -230,11 +230,16 @@ def queue_report(db: Session, program: Program, queue: QueueForm, now: datetime)
 
 
 def steps(db: Session, units: Sequence[Unit]) -> Json:
-    """How steps stand, and how far those who judged them agree; steps are in texts, with which units pass by."""
-    last = (one for unit in ledger.with_texts(db, units) for one in unit.submissions[-1:])
-    seen = Counter(step["status"] for one in last for step in step_status(one))
-    first = (one for unit in ledger.with_texts(db, units) for one in unit.submissions[:1])
-    return {"steps": dict(seen), "step_agreement": progress.figures(step_agreement(first))}
+    """How steps stand, and how far those who judged them agree; steps are in texts, with which units pass by once."""
+    seen: Counter[str] = Counter()
+
+    def first() -> Iterator[Submission]:
+        for unit in ledger.with_texts(db, units):
+            seen.update(step["status"] for one in unit.submissions[-1:] for step in step_status(one))
+            yield from unit.submissions[:1]
+
+    agreed = step_agreement(first())
+    return {"steps": dict(seen), "step_agreement": progress.figures(agreed)}
 
 
 def judges(db: Session, program: Program, queue: QueueForm, now: datetime) -> Json:
