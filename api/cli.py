@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 import typer
 from rich.console import Console
@@ -57,8 +56,6 @@ def main() -> None:
     except Exception as wrong:
         if not (isinstance(wrong, ValueError | LookupError | OSError) or of_database(wrong)):
             raise
-        if "--debug" in sys.argv:
-            traceback.print_exc()
         errors.print("[bold red]error:[/] ", end="")
         errors.print(said(wrong), markup=False)
         sys.exit(BAD_INPUT)

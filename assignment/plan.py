@@ -51,7 +51,7 @@ class Plan:
     """Hours on every arc of a problem, with a proven bound."""
 
     hours: Floats  # (A,)
-    value: float  # worth of what is accepted, less pay
+    value: float  # worth of what is accepted, less pay; may pass the bound by what was paid for lost hours
     objective: float  # value less the prices of broken promises and lost hours: what was maximised
     bound: float  # no plan has a higher objective
     prices: Prices

@@ -210,6 +210,28 @@ def test_where_nothing_can_be_written_is_said_before_anything_else_is_lost(assay
     assert refused(assay("fit", "r.csv", "--items", "i.csv", "--out", "nowhere/scale.json"), "nowhere", "Maybe")
 
 
+def test_no_command_writes_over_what_it_reads(assay, tmp_path):
+    texts = {
+        "e.csv": "expert,hours,math.proof\nada,9,1\n", "q.yaml": yaml.safe_dump(OPEN), "i.csv": ITEMS,
+        "r.csv": "answer,rater,level\na,x,1\na,y,0\nb,x,0\nb,y,1\n",
+    }  # fmt: skip
+    for name, said in texts.items():
+        (tmp_path / name).write_text(said)
+    (tmp_path / "link.csv").symlink_to("e.csv")
+    for over in ("e.csv", "q.yaml", "link.csv", tmp_path / "e.csv"):
+        done = assay("plan", "--experts", "e.csv", "--queues", "q.yaml", "--out", over)
+        assert refused(done, "read here", "another name")
+    assert refused(assay("raters", "r.csv", "--out", "./r.csv"), "read here")
+    assert refused(assay("agreement", "r.csv", "--out", "r.csv"), "read here")
+    assert refused(assay("fit", "r.csv", "--items", "i.csv", "--out", "i.csv"), "read here")
+    assert refused(assay("score", "r.csv", "--scale", "i.csv", "--out", "r.csv"), "read here")
+    assert refused(assay("link", "i.csv", "--to", "q.yaml", "--out", "q.yaml"), "read here")
+    assert {name: (tmp_path / name).read_text() for name in texts} == texts
+    assert assay("plan", "--experts", "e.csv", "--queues", "q.yaml", "--out", "p.csv").returncode == 0
+    again = assay("plan", "--experts", "e.csv", "--queues", "q.yaml", "--previous", "p.csv", "--out", "p.csv")
+    assert again.returncode == 0, again.stderr  # yesterday's plan makes room for today's
+
+
 # -- people and plans ------------------------------------------------------------------------------
 
 

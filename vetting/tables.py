@@ -93,7 +93,7 @@ def rows_of(file: Path) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(lines, strict=True)
             for row in reader:
                 if any(cell.strip() for cell in row):
-                    yield reader.line_num, [cell.strip() for cell in row]
+                    yield reader.line_num, [written(cell.strip()) for cell in row]
         except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as wrong:
             raise TableFaultError(f"{file}: not a CSV in UTF-8: {wrong}. Maybe export it again as CSV.") from wrong
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress, shown, write
+from api.commands.console import Json, apart, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
     from vetting.agreement.labels import AgreementFile, Coefficient
@@ -46,6 +46,7 @@ def agreement(
     from vetting.agreement import label_table
     from vetting.agreement.labels import Bar, measure
 
+    apart(target, labels, gold)
     table = label_table.read(labels, tuple(name.strip() for name in order.split(",") if name.strip()))
     known = label_table.read_gold(gold, table) if gold else None
     with progress("measuring agreement") as step:

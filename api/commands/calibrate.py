@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
+from api.commands.console import DATABASE, Database, Json, apart, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,10 +53,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Which answers are kept back; where chains begin.")] = 1,
     independent: Annotated[bool, typer.Option(help="Fix all correlations of skills at 0.")] = False,
     prior: Annotated[
-        bool,
-        typer.Option(
-            "--prior", help="Hold items near each other, as near as they are found to be, and correlations off 1."
-        ),
+        bool, typer.Option("--prior", help="Hold items near each other, as near as they are found; correlations off 1.")
     ] = False,
     prior_file: Annotated[
         Path | None, typer.Option(help="YAML or JSON: what is expected of items, families of them, single ones.")
@@ -75,6 +72,7 @@ def fit(
     from vetting import tables
     from vetting.calibration import calibrate, crews
 
+    apart(scale, responses, items, prior_file)
     if bayes and held_out:
         raise ValueError("--bayes and --held-out: one or the other. Maybe judge the fit without --bayes first.")
     known = tables.read_items(items)
@@ -201,6 +199,7 @@ def score(
     from vetting import tables
     from vetting.calibration import calibrate
 
+    apart(scores, responses, scale)
     ruler = calibrate.read_scale(scale)
     said = tables.read_responses(responses, ruler.items, ignore.split(","), rated=bool(ruler.raters))
     mean, sd = calibrate.scores(ruler, said)

@@ -67,6 +67,14 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
         yield step
 
 
+def apart(target: Path | None, *inputs: Path | None) -> None:
+    """Refuses, before anything is computed, to write over what is read."""
+    for one in inputs:
+        parts = [] if one is None else one.glob("*.parquet") if one.is_dir() else [one]
+        if target is not None and target.exists() and any(target.samefile(part) for part in parts if part.exists()):
+            raise ValueError(f"--out {target}: this file is read here, and would be lost. Maybe give it another name.")
+
+
 def write(file: Path, text: str) -> None:
     """All of the file or nothing: written beside it first, then put in its place."""
     beside = file.with_name(file.name + ".part")

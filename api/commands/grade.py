@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, progress, write
+from api.commands.console import DATABASE, Database, Json, apart, notes, opened, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.grades.grading import Panel
@@ -50,6 +50,8 @@ def grade(
     from vetting.grades import transcripts as files
     from vetting.settings import Settings
 
+    for made in (target, *(target.with_suffix(end) for end in (".people.csv", ".calls.jsonl") if target)):
+        apart(made, transcripts)
     settings = Settings()
     by = chosen(raters, budget)
     known = files.read_probes(probes, settings.bank)
@@ -169,6 +171,7 @@ def regrade(
     as_json: Json = False,
 ) -> None:
     """Read every verdict under an older prompt again from the kept replies, and compare; no model is asked."""
+    apart(target, log)
     again = read_again(log, version, database)
     if not again:
         raise LookupError(f"regrade: no verdict under prompt version {version!r} is kept. Maybe see a rater's name.")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, out, print_json, write
+from api.commands.console import Json, apart, out, print_json, write
 
 
 class By(StrEnum):
@@ -36,6 +36,7 @@ def link(
     from vetting.calibration.calibrate import read_scale
     from vetting.calibration.linked import linked
 
+    apart(target, scale, to)
     moved, how, common = linked(read_scale(scale), read_scale(to), by.value)
     write(target, moved.model_dump_json(indent=1))
     rows = [

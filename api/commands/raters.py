@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from api.commands.console import Json, notes, out, print_json, progress, shown, write
+from api.commands.console import Json, apart, notes, out, print_json, progress, shown, write
 
 if TYPE_CHECKING:
     from vetting.agreement.ratings import RatersFile
@@ -34,6 +34,7 @@ def raters(
     from vetting.agreement import rating_table
     from vetting.agreement.ratings import measure
 
+    apart(target, ratings)
     anchors = tuple(name.strip() for name in reference.split(",") if name.strip())
     table = rating_table.read(ratings, reference=anchors, split=split)
     with progress("measuring raters") as step:

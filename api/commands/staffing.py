@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.console import DATABASE, Database, Json, notes, opened, out, print_json, write
+from api.commands.console import DATABASE, Database, Json, apart, notes, opened, out, print_json, write
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -236,6 +236,7 @@ def from_files(
     from vetting.plans import plan_files
     from vetting.scope import ProgramForm
 
+    apart(target, experts, queues)
     form = read_form(queues, ProgramForm).wishing(wishes)
     pool = plan_files.read_experts(experts)
     before = plan_files.read_previous(previous, pool, form) if previous else []
@@ -260,6 +261,7 @@ def from_parts(
     from vetting.plans import plan_parts
     from vetting.scope import ProgramForm
 
+    apart(target, experts, queues)
     form = read_form(queues, ProgramForm)
     found, ids = plan_parts.plan_parts(experts, form, datetime.now(UTC), dask, previous)
     write(target, plan_parts.as_table(found, ids, form))

@@ -85,6 +85,7 @@ def test_dask_workers_find_what_this_process_finds(pool, program, tmp_path):
     for row in rows:
         spent[row["expert"]] += float(row["hours"])
     assert rows
+    assert all(float(row["minutes"]) > 0 and None not in row.values() for row in rows)  # each under its own heading
     assert all(spent[who] <= hours + 1e-6 for who, hours in zip(pool["expert"], pool["hours"], strict=True))
     made = plan_parts.account(there, program)
     assert made["experts"] == PEOPLE

@@ -5,7 +5,7 @@ import pytest
 
 from vetting.agreement.rating_table import read
 from vetting.agreement.ratings import measure
-from vetting.tables import TableFaultError
+from vetting.tables import TableFaultError, cell
 
 
 def table(tmp_path, text):
@@ -18,6 +18,14 @@ def test_levels_are_numbered_from_the_worst_and_keep_their_own_names(tmp_path):
     found = read(table(tmp_path, "answer,rater,level\na,x,3\na,y,1\nb,x,1\nb,y,3\n"))
     assert found.values == ((1, 3),)
     assert found.ratings.level.tolist() == [1, 0, 0, 1]
+
+
+def test_a_name_that_was_kept_from_being_a_formula_is_the_name_again(tmp_path):
+    grades = [("-a", "=x", 1), ("-a", "y", 0), ("b", "=x", 0), ("b", "y", 1), ("'c", "y", 1), ("'c", "=x", 1)]
+    file = tmp_path / "GRADES.csv"
+    file.write_text("answer,rater,level\n" + "".join(f"{cell(a)},{cell(r)},{level}\n" for a, r, level in grades))
+    known = read(file, reference=("=x",))
+    assert (set(known.raters), set(known.answers)) == ({"=x", "y"}, {"-a", "b", "'c"})
 
 
 def test_an_averaged_level_is_refused_by_line_or_split_on_request(tmp_path):

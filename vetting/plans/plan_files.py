@@ -26,7 +26,7 @@ from vetting.plans.staffing import planned
 from vetting.records import Json
 from vetting.scale import Axis
 from vetting.scope import ProgramForm
-from vetting.tables import TableFaultError, cell, header, number, refuse, rows_of, written
+from vetting.tables import TableFaultError, cell, header, number, refuse, rows_of
 
 KNOWN = ("expert", "hours", "pay", "languages", "pace")
 PAY, PACE, SKILL_SD, PACE_SD = 40.0, 1.0, 0.5, 0.25  # where the table does not say
@@ -137,10 +137,9 @@ def read_previous(file: Path, pool: Pool, program: ProgramForm) -> list[tuple[in
     ]
     refuse(faults)
     return [
-        (pool.axis.position[expert], queues.index(queue), ROLES.index(row["role"]), number(row["hours"]))
+        (pool.axis.position[row["expert"]], queues.index(row["queue"]), ROLES.index(row["role"]), number(row["hours"]))
         for _, row in rows
-        for expert, queue in [(written(row["expert"]), written(row["queue"]))]
-        if expert in pool.axis.position and queue in queues
+        if row["expert"] in pool.axis.position and row["queue"] in queues
     ]
 
 

@@ -165,7 +165,7 @@ def as_table(found: Spread, ids: list[str], program: ProgramForm) -> str:
             arc = at[seat.expert, seat.queue, seat.role]
             second = f"{ROLES[seat.second[1]]} {names[seat.second[0]]}" if seat.second else ""
             rows.writerow(
-                [cell(ids[seat.expert]), cell(names[seat.queue]), ROLES[seat.role], f"{seat.hours:.12g}",
+                [cell(ids[seat.expert]), cell(names[seat.queue]), ROLES[seat.role], f"{seat.hours:.12g}", "", "",
                  f"{problem.accepted[arc] / problem.rate[arc]:.4f}" if seat.role == 0 else "",
                  f"{60 / problem.rate[arc]:.1f}", second, f"{seat.moving_costs:.2f}"]
             )  # fmt: skip

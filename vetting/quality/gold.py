@@ -74,7 +74,7 @@ def rows_of(text: str, where: str) -> list[GoldForm]:
 
 def as_json(text: str, where: str) -> list[tuple[int, Json]]:
     rows = []
-    for line, one in enumerate(text.splitlines(), start=1):
+    for line, one in enumerate(text.split("\n"), start=1):
         try:
             row = json.loads(one) if one.strip() else None
         except (ValueError, RecursionError) as wrong:
