@@ -35,6 +35,7 @@ from api import (
 )
 from api.auth import from_own_pages
 from api.deps import DB, HERE, House, now, page, templates
+from api.links import closed_page
 from item_bank.load import load
 from vetting import scale as scales
 from vetting import store
@@ -166,10 +167,7 @@ async def malformed(request: Request, wrong: Exception) -> Response:
 
 
 async def closed(request: Request, wrong: Exception) -> Response:
-    what, _, maybe = str(wrong).partition(". ")
-    return page(
-        request, "applicant/closed.html", {"what": what, "why": "", "maybe": maybe, "contact": ""}, HTTPStatus.GONE
-    )
+    return closed_page(request, wrong)
 
 
 async def broken(request: Request, wrong: Exception) -> Response:  # noqa: ARG001 -- the server logs it

@@ -17,7 +17,7 @@ from api import conversation
 from api.auth import sign
 from api.deps import DB, House, Now, Ours, WritingDB, page
 from api.forms import Form, by_htmx, on_to, said_of, text_of, trouble
-from api.links import Invited, Mine, Running, not_ours
+from api.links import Invited, Mine, Running, begun, closed_page, not_ours, remember
 from item_bank.schema import UnreadableResponseError
 from vetting import programs
 from vetting import scale as scales
@@ -42,8 +42,23 @@ TOOLS = "Please answer by yourself: no other person, no language model, no searc
 
 @router.get("/i/{token}")
 def invitation(request: Request, ours: Ours, now: Now, token: str, invited: Invited) -> Response:
-    sitting.check_open(invited, now)
+    mine = begun(request, invited)
+    if mine is not None and invited.uses == 1:
+        return go_on(request, ours, mine)
+    try:
+        sitting.check_open(invited, now)
+    except sitting.ClosedError as wrong:
+        return closed_page(request, wrong, go_on_url=path_of(ours, mine) if mine is not None else "")
     return invitation_page(request, ours, token, invited)
+
+
+def path_of(ours: House, mine: Sitting) -> str:
+    return f"/s/{sign(ours.key, 'sitting', mine.id)}"
+
+
+def go_on(request: Request, ours: House, mine: Sitting) -> Response:
+    remember(request, mine)
+    return RedirectResponse(path_of(ours, mine), HTTPStatus.SEE_OTHER)
 
 
 def graders(ours: House) -> dict[str, Any]:
@@ -75,7 +90,8 @@ def invitation_page(
         "talks": form.interview_minutes > 0 and not invited.focus,
         "proposes": form.model_proposals > 0,
         "ask_name": not invited.name and invited.applicant is None,
-        "action": f"/i/{token}", "said": said, "errors": list(errors),
+        "action": f"/i/{token}", "said": said, "errors": list(errors), "request_id": uuid4().hex,
+        "begun_url": path_of(ours, mine) if (mine := begun(request, invited)) is not None else "",
     }  # fmt: skip
     return page(request, "applicant/invitation.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
@@ -83,9 +99,13 @@ def invitation_page(
 @router.post("/i/{token}")
 def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: Invited, form: Form) -> Response:
     db.refresh(invited, with_for_update=True)  # two people may press the button at once
-    sitting.check_open(invited, now)
     if form.get("act") == "practice":
         return RedirectResponse(f"/i/{token}/practice/1", HTTPStatus.SEE_OTHER)
+    this = f"{invited.id}-{text_of(form, 'request_id')[:64]}" if form.get("request_id") else None
+    again = sitting.begun_by(invited, this) or (begun(request, invited) if invited.uses == 1 else None)
+    if again is not None:
+        return go_on(request, ours, again)
+    sitting.check_open(invited, now)
     name = invited.name or text_of(form, "name")[:120]
     errors = []
     if form.get("consent") != "yes":
@@ -99,9 +119,9 @@ def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: 
     factor = text_of(form, "time_factor")
     mine = sitting.begin(
         db, invited, name=name, extra_time=float(factor) if factor in dict(FACTORS) else 1.0,
-        demand=programs.demand(db), queues=programs.short_queues(db), now=now, rng=ours.rng,
+        demand=programs.demand(db), queues=programs.short_queues(db), now=now, rng=ours.rng, request_id=this,
     )  # fmt: skip
-    return RedirectResponse(f"/s/{sign(ours.key, 'sitting', mine.id)}", HTTPStatus.SEE_OTHER)
+    return go_on(request, ours, mine)
 
 
 @router.get("/i/{token}/practice/{number}")

@@ -5,14 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
 from api.auth import unsign
-from api.deps import DB, House, Ours, WritingDB
+from api.deps import DB, House, Ours, WritingDB, page
 from vetting.records import Erasure, Invitation, Sitting
 from vetting.sittings import sitting
+
+BEGUN, MOST_BEGUN = "begun", 20  # sittings by their invitation, in the browser's own session
 
 
 def not_ours() -> HTTPException:
@@ -20,6 +23,13 @@ def not_ours() -> HTTPException:
         HTTPStatus.NOT_FOUND,
         {"what": "This link leads nowhere", "maybe": "Maybe it was cut off when it was copied. Ask whoever sent it."},
     )
+
+
+def closed_page(request: Request, wrong: Exception, go_on_url: str = "") -> Response:
+    """A link that leads no further, or only to where this browser was before."""
+    what, _, maybe = str(wrong).partition(". ")
+    context = {"what": what, "why": "", "maybe": maybe, "contact": "", "go_on_url": go_on_url}
+    return page(request, "applicant/closed.html", context, HTTPStatus.GONE)
 
 
 def my_invitation(token: str, db: DB, ours: Ours) -> Invitation:
@@ -47,6 +57,24 @@ def my_sitting(token: str, db: DB, ours: Ours) -> Sitting:
 
 def my_running_sitting(token: str, db: WritingDB, ours: Ours) -> Sitting:
     return sitting_of(token, db, ours)
+
+
+def begun(request: Request, invited: Invitation) -> Sitting | None:
+    """The sitting that an invitation leads back to: the one begun in this browser.
+
+    A link for one person leads its holder back from any browser but that of staff, who made it and hold it too.
+    """
+    number = request.session.get(BEGUN, {}).get(str(invited.id))
+    mine = next((one for one in invited.sittings if one.id == number), None)
+    if mine is None and invited.uses == 1 and invited.sittings and not request.session.get("staff"):
+        mine = invited.sittings[0]
+    return mine
+
+
+def remember(request: Request, mine: Sitting) -> None:
+    """Lead this browser back to a sitting by its invitation."""
+    kept = {**request.session.get(BEGUN, {}), str(mine.invitation_id): mine.id}
+    request.session[BEGUN] = dict(list(kept.items())[-MOST_BEGUN:])
 
 
 Invited = Annotated[Invitation, Depends(my_invitation)]

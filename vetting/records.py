@@ -127,6 +127,7 @@ class Sitting(Record):
     extra_time: Mapped[float]  # accommodation: 1.5 gives half as much time again
     aim: Mapped[Json]  # {"target": {skill: se}, "weight": {skill: worth}, "bars", "minutes", "price"}
     closed_items: Mapped[list[str]]  # not open to this sitting, so that no item is shown too often
+    request_id: Mapped[str | None] = mapped_column(unique=True, index=True)  # of the form it was begun with
     invitation: Mapped[Invitation] = relationship(back_populates="sittings")
     applicant: Mapped[Applicant] = relationship(back_populates="sittings")
     calibration: Mapped[Calibration] = relationship()

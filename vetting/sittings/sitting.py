@@ -69,13 +69,14 @@ def check_open(invitation: Invitation, now: datetime) -> None:
         raise ClosedError("This invitation is of somebody who asked to be forgotten. Maybe ask for a new one.")
     if len(invitation.sittings) >= invitation.uses:
         raise ClosedError(
-            "This invitation has been used. Maybe you began before: open the personal link you were given then."
+            "This invitation has been used. Maybe you began before: go on in the browser where you did, or ask whoever "
+            "sent it for a new one."
         )
 
 
 def begin(
     db: Session, invitation: Invitation, *, name: str, extra_time: float, demand: Json, now: datetime,
-    rng: np.random.Generator, simulated: bool = False, queues: Sequence[Json] = (),
+    rng: np.random.Generator, simulated: bool = False, queues: Sequence[Json] = (), request_id: str | None = None,
 ) -> Sitting:  # fmt: skip
     """A sitting for one more person; what it aims at and which items are open to it are settled here."""
     check_open(invitation, now)
@@ -87,11 +88,16 @@ def begin(
         at=now, invitation=invitation,
         applicant=invitation.applicant or Applicant(at=now, name=name.strip(), simulated=simulated),
         calibration=calibration, seat=len(invitation.sittings) + 1, consent=CONSENT, extra_time=extra_time,
-        aim=aim, closed_items=shut,
+        aim=aim, closed_items=shut, request_id=request_id,
     )  # fmt: skip
     db.add(sitting)
     db.flush()
     return sitting
+
+
+def begun_by(invitation: Invitation, request_id: str | None) -> Sitting | None:
+    """The sitting that this very form has begun."""
+    return next((one for one in invitation.sittings if request_id is not None and one.request_id == request_id), None)
 
 
 # -- asking ----------------------------------------------------------------------------------------
