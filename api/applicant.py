@@ -228,7 +228,7 @@ def question_page(
         "subject": mine.invitation.role.name, "asked": {"id": question.id, "number": question.number},
         "item": ours.bank.items[question.item_id], "request_id": uuid4().hex, "action": f"/s/{token}",
         "left": minutes_left(mine, ours), "said": said, "errors": list(errors), "feedback": None, "practice": False,
-        "experience_url": f"/s/{token}/experience" if question.number == 1 and mine.aim.get("interview") else "",
+        "experience_url": f"/s/{token}/experience" if question.number == 1 else "",
     }  # fmt: skip
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200
     return page(request, "applicant/_question.html" if by_htmx(request) else "applicant/question.html", context, status)

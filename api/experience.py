@@ -23,7 +23,12 @@ WORDS = (("none", "not claimed"), ("basic", "the basics"), ("solid", "solid"), (
 
 @router.get("/s/{token}/experience")
 def experience(request: Request, db: DB, ours: Ours, token: str, mine: Mine) -> Response:  # noqa: ARG001 -- `mine` needs it
-    return experience_page(request, ours, token, mine)
+    return over(token) if mine.ending is not None else experience_page(request, ours, token, mine)
+
+
+def over(token: str) -> Response:
+    """What is told once the test is over would count without a question about it: it is not taken."""
+    return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
 
 
 @router.post("/s/{token}/experience")
@@ -32,6 +37,8 @@ def upload(request: Request, ours: Ours, token: str, form: Form) -> Response:
     file, typed = form.get("file"), text_of(form, "text")
     with store.reading(ours.engine) as db:
         mine = sitting_of(token, db, ours)
+        if mine.ending is not None:
+            return over(token)
         try:
             if isinstance(file, UploadFile) and file.filename:
                 text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
@@ -51,6 +58,8 @@ def upload(request: Request, ours: Ours, token: str, form: Form) -> Response:
 @router.post("/s/{token}/experience/right")
 def confirm(db: DB, ours: Ours, at: Now, token: str, mine: Mine, form: Form) -> Response:
     """Keep what the applicant says is right, and nothing that they took out."""
+    if mine.ending is not None:
+        return over(token)
     sources = {one.skill: one.source for one in read(mine).claims}
     known = dict(WORDS[1:])
     claims = [

@@ -266,8 +266,7 @@ def dossier_page(
         "role": {"title": known.role.name}, "bar_p": CLEARS,
         "skills": [bar(skill, scale) for skill in known.skills],
         "evidence": [
-            views.evidence_chip(piece, ours.bank, for_applicant=False, url=f"{here}/answers/{piece.answer_id}")
-            for piece in pieces
+            views.evidence_chip(piece, ours.bank, answers=f"{here}/answers") for piece in pieces
         ],
         "talks": views.talks(person, scale, ours.bank, here),
         "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),

@@ -53,7 +53,7 @@ def result_page(
         "skills": [
             views.skill_bar(skill, scale.population, scale.skills.position[skill.skill]) for skill in person.skills
         ],
-        "evidence": [views.evidence_chip(piece, ours.bank, for_applicant=True) for piece in mattered],
+        "evidence": [views.evidence_chip(piece, ours.bank) for piece in mattered],
         "decision": views.decision(decided) if decided else None, "next_steps": [
             *waiting_talks(mine, scale, ours), *next_steps(ours, decided is not None)
         ],

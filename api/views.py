@@ -133,14 +133,22 @@ def raises(view: SkillView) -> str:
     return "Harder questions answered well in a later sitting would raise it."
 
 
-def evidence_chip(view: EvidenceView, bank: Bank, *, for_applicant: bool, url: str = "") -> EvidenceChip:
+def evidence_chip(view: EvidenceView, bank: Bank, answers: str = "") -> EvidenceChip:
+    """A piece of evidence, with figures and a link for whoever may read answers; in plain words for the applicant."""
     skill = ", ".join(names(view.skills, bank))
-    if for_applicant:
-        effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}"
+    url = f"{answers}/{view.answer_id}" if answers and view.answer_id else ""
+    if not answers:
+        effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}".strip()
     else:
-        reached = f"{view.level / max(view.most, 1):.0%} of its levels" if view.kind == "interview" else ""
-        effect = f"{reached or f'level {view.level} of {view.most}'} · score {view.moved:+.2f}"
+        effect = f"{reached(view)}score {view.moved:+.2f}"
     return EvidenceChip(view.kind, view.title, view.at, url, skill, effect)
+
+
+def reached(view: EvidenceView) -> str:
+    if not view.most:
+        return ""
+    share = view.level / view.most
+    return f"{share:.0%} of its levels · " if view.kind == "interview" else f"level {view.level} of {view.most} · "
 
 
 def open_question(person: Dossier, more: MoreMinutes | None, bank: Bank, action: str) -> OpenQuestion | None:

@@ -1,10 +1,17 @@
-"""From facts to evidence: what a person's answers, interviews and certificates say on one scale."""
+"""From facts to evidence: what a person's answers, interviews, certificates and claims say on one scale.
+
+What people say of themselves is weak evidence. A claim sees its skill with an error of CLAIM_SD of its own and one of
+CLAIMANT_SD that all claims of a person share: how highly they speak of themselves. So whoever claims everything says
+little, and claims count only beside answers, never alone. Ratings of one's own ability correlate with measured ability
+at about .29 (Zell & Krizan, 2014, Perspectives on Psychological Science 9), an error of 3.3 sds; those of applicants,
+who have a reason to rate themselves highly, are trusted less: 5 sds in all. See benchmarks/claims.py.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +24,15 @@ from irt.conversation import PROPOSED, Criteria
 from irt.model import Ints, Items, rated
 from vetting import learning, panel
 from vetting.panel import Reading
-from vetting.records import Answer, Applicant, Certificate, Grade, Question, Sitting
+from vetting.records import Answer, Applicant, Certificate, Claim, Grade, Question, Resume, Sitting
 from vetting.scale import Scale
 from vetting.work_records import Dispute, Look, Offer, Outcome, Resolution, Review, Submission, Unit
 
 # CEFR levels on the scale of start.py's difficulties: where half of the level's items are mastered
 CEFR = {"a1": -2.4, "a2": -1.8, "b1": -1.0, "b2": -0.2, "c1": 0.8, "c2": 1.6}
 CERTIFICATE_SD = 0.6  # what a certificate leaves open, in population sds: about a CEFR level either way
+CLAIM_SD, CLAIMANT_SD = 4.0, 3.0  # errors of a claim and of all claims of a person, in population sds
+CLAIMS = 0  # the cluster of a person's claims; those of interviews are the numbers of their answers, from 1
 
 
 # loads people with all that their beliefs rest on, in a handful of queries instead of several a person
@@ -35,6 +44,7 @@ WHOLE = (
     selectinload(Applicant.sittings).selectinload(Sitting.questions).selectinload(Question.turns),
     selectinload(Applicant.sittings).joinedload(Sitting.ending),
     selectinload(Applicant.certificates),
+    selectinload(Applicant.resumes).selectinload(Resume.claims),
     selectinload(Applicant.decisions),
     selectinload(Applicant.offers),
     selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.unit),
@@ -127,13 +137,19 @@ def asked_about(question: Question) -> Mapping[str, float]:
     return found
 
 
+def claims_of(person: Applicant, until: datetime | None = None) -> list[Claim]:
+    """The claims that hold, or did at a moment: those the person confirmed last."""
+    mine = [one for one in person.resumes if one.by == "applicant" and (until is None or one.at <= until)]
+    return mine[-1].claims if mine else []
+
+
 def gather(
-    sittings: Iterable[Sitting], certificates: Iterable[Certificate], scale: Scale, now: datetime,
-    until: datetime | None = None, outcomes: Iterable[Outcome | Look] = (),
+    sittings: Iterable[Sitting], certificates: Iterable[Certificate], claims: Iterable[Claim], scale: Scale,
+    now: datetime, until: datetime | None = None, outcomes: Iterable[Outcome | Look] = (),
 ) -> Evidence:  # fmt: skip
-    """All that is known of one person, or was at a moment: answers, then interviews, certificates, outcomes of work."""
+    """All that is known of one person, or was at a moment: what `vetted` gives, then outcomes of work."""
     sittings = list(sittings)
-    parts = vetted(sittings, judged(sittings, scale, until), certificates, scale, now, until)
+    parts = vetted(sittings, judged(sittings, scale, until), certificates, claims, scale, now, until)
     if worked := list(outcomes):  # read around what vetting alone says
         parts.append(learning.evidence_of(worked, scale, solve(scale.population, together(parts)).belief))
     return together(parts)
@@ -141,17 +157,20 @@ def gather(
 
 def gather_around(person: Applicant, scale: Scale, now: datetime, done: Sequence[learning.Work]) -> Evidence:
     """What vetting knows of a person, and these of their works."""
-    parts = vetted(person.sittings, judged(person.sittings, scale), person.certificates, scale, now)
+    verdicts = judged(person.sittings, scale)
+    parts = vetted(person.sittings, verdicts, person.certificates, claims_of(person), scale, now)
     before = solve(scale.population, together(parts)).belief
     return together([*parts, learning.as_evidence(done, scale.skills, scale.reviewers, before)])
 
 
 def vetted(
-    sittings: Iterable[Sitting], verdicts: list[Verdict], certificates: Iterable[Certificate], scale: Scale,
-    now: datetime, until: datetime | None = None,
+    sittings: Iterable[Sitting], verdicts: list[Verdict], certificates: Iterable[Certificate], claims: Iterable[Claim],
+    scale: Scale, now: datetime, until: datetime | None = None,
 ) -> list[Evidence]:  # fmt: skip
-    """What vetting alone knows: keyed answers, these verdicts on interviews, certificates."""
-    return [answered(sittings, scale, until), talked(verdicts, scale), certified(certificates, scale, now)]
+    """What vetting alone knows: keyed answers, these verdicts on interviews, certificates, claims beside any answer."""
+    shown = [answered(sittings, scale, until), talked(verdicts, scale)]
+    said = claims if any(map(len, shown)) else []
+    return [*shown, certified(certificates, scale, now), claimed(said, scale)]
 
 
 def together(parts: Sequence[Evidence]) -> Evidence:
@@ -210,6 +229,13 @@ def certified(certificates: Iterable[Certificate], scale: Scale, now: datetime) 
     return observed(scale, [(paper.skill, CEFR[paper.level], CERTIFICATE_SD) for paper in valid])
 
 
+def claimed(claims: Iterable[Claim], scale: Scale) -> Evidence:
+    """What a person says of their skills: seen directly, with large errors of which one is shared."""
+    known = [(one.skill, one.level, CLAIM_SD) for one in claims if one.skill in scale.skills.position]
+    n = len(known)
+    return replace(observed(scale, known), cluster=np.full(n, CLAIMS), effect=np.full(n, CLAIMANT_SD))
+
+
 def observed(scale: Scale, seen: Sequence[tuple[str, float, float]]) -> Evidence:
     """Skills seen directly: (skill, value, sd) each."""
     n = len(seen)
@@ -257,12 +283,15 @@ def only(full: Evidence, keep: NDArray[np.bool_]) -> Evidence:
 def belief(applicant: Applicant, scale: Scale, now: datetime) -> Posterior:
     """What we believe of a person from everything they did."""
     return solve(
-        scale.population, gather(applicant.sittings, applicant.certificates, scale, now, None, applicant.work_seen)
+        scale.population,
+        gather(
+            applicant.sittings, applicant.certificates, claims_of(applicant), scale, now, outcomes=applicant.work_seen
+        ),
     )
 
 
 def belief_without(applicant: Applicant, left_out: Answer | None, scale: Scale, now: datetime) -> Posterior:
     """What vetting alone, without outcomes of work, lets believe; without the verdicts on one interview."""
     verdicts = [one for one in judged(applicant.sittings, scale) if one.answer is not left_out]
-    parts = vetted(applicant.sittings, verdicts, applicant.certificates, scale, now)
+    parts = vetted(applicant.sittings, verdicts, applicant.certificates, claims_of(applicant), scale, now)
     return solve(scale.population, together(parts))

@@ -282,7 +282,7 @@ class Resume(Record):
 
 
 class Claim(Record):
-    """A skill that an applicant says they have: a hypothesis that helps to choose questions, and never a score."""
+    """A skill that an applicant says they have: a hypothesis that helps to choose questions and weighs little."""
 
     __tablename__ = "claim"
 

@@ -173,8 +173,8 @@ def dossier(
             f"{known.answered} answers in {known.minutes:.0f} minutes, scale {calibration.id}. What moved it most:"
         )
         for piece in pieces[:6]:
-            reached = f"{piece.kind}, level {piece.level} of {piece.most}"
-            out.print(f"  {piece.moved:+.2f}  {escape(piece.title)} ({reached}) {', '.join(piece.skills)}")
+            reached = f", level {piece.level} of {piece.most}" if piece.most else ""
+            out.print(f"  {piece.moved:+.2f}  {escape(piece.title)} ({piece.kind}{reached}) {', '.join(piece.skills)}")
         if more and known.state == "open":
             swing = f"about {more.up:.2f} or {more.down:.2f}"
             out.print(f"{more.minutes:.0f} more minutes on {more.skill} would move it to {swing}.")

@@ -14,7 +14,7 @@ from vetting import store
 from vetting.models import calls
 from vetting.models.llm import Attempt
 from vetting.models.prompts import Prompt
-from vetting.records import Answer, Claim, Grade, Question, Turn
+from vetting.records import Answer, Claim, Grade, Question, Resume, Turn
 from vetting.sittings import sitting
 
 SKILLS = ("computing.python", "computing.algorithms")
@@ -185,7 +185,7 @@ def test_staff_read_the_quote_that_decided_and_what_the_models_took(front, visit
     assert "Models for this sitting so far: 4 calls (1 failed), 8.0 s (longest 3.0 s), cost 0.0145" in shown
 
 
-def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
+def test_a_resume_is_read_corrected_and_taken_until_the_test_is_over(front, visitor):
     mine = front.begin(visitor, front.invite(form=TALK))
     assert f"{mine}/experience" in visitor.get(mine).text
     file = {"file": ("cv.txt", b"Senior engineer, Python for 9 years\nAlgebra at school", "text/plain")}
@@ -197,6 +197,12 @@ def test_a_resume_is_read_corrected_and_used_for_aim_alone(front, visitor):
     empty = visitor.post(f"{mine}/experience", files={"file": ("cv.pdf", b"%PDF-1.4 broken", "application/pdf")})
     assert empty.status_code == 422
     assert "cannot be read" in empty.text
+    with store.writing(front.house.engine) as db:
+        sitting.end(db, db.scalars(select(Resume)).first().applicant.sittings[0], "test", NOON)
+    for late in ("experience", "experience/right"):
+        assert visitor.post(f"{mine}/{late}", data={"math.algebra": "expert"}).headers["location"] == mine
+    assert visitor.get(f"{mine}/experience").headers["location"] == mine
+    assert [row.skill for row in front.facts(select(Claim.skill))] == ["computing.python"]
 
 
 def test_a_conversation_without_grades_is_named_as_waiting_to_applicant_and_recruiter(front, visitor):

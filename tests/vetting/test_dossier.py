@@ -11,9 +11,9 @@ from tests.conftest import NOON
 from tests.vetting.story import answered, begin, go, role_form
 from vetting import scale as scales
 from vetting.decisions import decision, dossier
-from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
-from vetting.records import Answer, Appeal, Applicant, AuditEntry, Decision, Erasure, Invitation
-from vetting.sittings import sitting
+from vetting.messages import AvailabilityForm, ClaimForm, DecisionForm, ResumeForm, RoleForm
+from vetting.records import Answer, Appeal, Applicant, AuditEntry, Certificate, Decision, Erasure, Invitation
+from vetting.sittings import resume, sitting
 
 MATHS = ("math.algebra", "math.proof")
 
@@ -71,6 +71,31 @@ def test_evidence_is_told_by_how_far_it_moved_the_score(db, bank):
     assert len(pieces) == len(items)
     assert moved == sorted(moved, reverse=True)
     assert all(piece.moved > 0 for piece in pieces)
+
+
+def test_certificates_claims_and_work_stand_beside_the_answers_with_what_they_moved(db, bank):
+    """What a piece moved is the score with it less the score of the same person without it."""
+    items = items_on(bank, "math.algebra")[:3]
+    plain, told = (answered(db, bank, dict.fromkeys((item.id for item in items), 1)) for _ in range(2))
+    resume.confirm(db, told, ResumeForm(claims=[ClaimForm(skill="math.proof", level="expert", source="")]), NOON)
+    db.refresh(told)
+    scale, role = scales.of(scales.latest(db)), role_form(*MATHS)
+    pieces = dossier.evidence_of(told, role, scale, bank, NOON)
+    (claim,) = [piece for piece in pieces if piece.kind == "claims"]
+    gap = known(db, bank, told).score - known(db, bank, plain).score
+    assert claim.moved == pytest.approx(gap, abs=1e-6)
+    assert 0 < claim.moved < 0.1
+    assert (claim.skills, claim.answer_id, claim.most) == (("math.proof",), 0, 0)
+    db.add(Certificate(at=NOON, applicant=told, issuer="A school", skill="language.german", level="c1", expires=None))
+    db.flush()
+    db.refresh(told)
+    (paper,) = [one for one in dossier.evidence_of(told, role, scale, bank, NOON) if one.kind == "certificate"]
+    assert paper.title == "C1, A school"
+    silent = answered(db, bank, {})
+    resume.confirm(db, silent, ResumeForm(claims=[ClaimForm(skill="math.proof", level="expert", source="")]), NOON)
+    db.refresh(silent)
+    assert dossier.evidence_of(silent, role, scale, bank, NOON) == []
+    assert known(db, bank, silent).score == pytest.approx(0)
 
 
 def test_more_minutes_can_only_be_spent_where_questions_are_left(db, bank):

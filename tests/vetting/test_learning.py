@@ -158,8 +158,8 @@ def test_outcomes_are_read_around_what_is_believed_of_a_person(db, people):
         errors[centre] = abs((mean / variance + value / noise) / (1 / variance + 1 / noise) - exact)
     assert errors[mean] < 0.01  # only the grid's step of 0.04 is between them
     assert errors[0.0] > 10 * errors[mean]
-    vetted = solve(scale.population, evidence.gather(maker.sittings, maker.certificates, scale, NOON))
-    used = evidence.gather(maker.sittings, maker.certificates, scale, NOON, outcomes=maker.outcomes)
+    vetted = solve(scale.population, evidence.gather(maker.sittings, maker.certificates, [], scale, NOON))
+    used = evidence.gather(maker.sittings, maker.certificates, [], scale, NOON, outcomes=maker.outcomes)
     assert used.value[-1] == pytest.approx(told(vetted.belief)[0])
 
 

@@ -121,7 +121,7 @@ def test_leaving_out_a_piece_of_evidence_is_never_having_had_it(db, bank):
     scale = scales.of(scales.latest(db))
     keys = list(bank.items)[:6]
     all_of_it, without = (answered(db, bank, dict.fromkeys(some, 1)) for some in (keys, keys[:2] + keys[3:]))
-    full = evidence.gather(all_of_it.sittings, [], scale, NOON)
+    full = evidence.gather(all_of_it.sittings, [], [], scale, NOON)
     one = solve(scale.population, evidence.leaving_out(full, 2))
     assert one.mean == pytest.approx(evidence.belief(without, scale, NOON).mean, abs=1e-6)
 

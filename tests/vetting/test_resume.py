@@ -1,22 +1,25 @@
-"""Résumés: read from files within limits, corrected by the applicant, and claims that aim but never score."""
+"""Résumés: read from files within limits, corrected by the applicant, and claims that aim and weigh little."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from datetime import timedelta
 
 import docx
 import numpy as np
 import pytest
 
+from irt.belief import answers, solve
 from tests.conftest import NOON
 from tests.vetting.story import begin, go, role_form
 from vetting import evidence
 from vetting import scale as scales
 from vetting.decisions import decision
 from vetting.messages import ClaimForm, ResumeForm
+from vetting.records import Claim
 from vetting.sittings import choice, resume
-from vetting.sittings.resume import CLAIM_SD, LEVELS, UnreadableFileError, aimed, parse, read_file
+from vetting.sittings.resume import AIM_SD, LEVELS, MOST_CLAIMS, UnreadableFileError, aimed, parse, read_file
 
 FORM = role_form("math.algebra", "computing.python")
 TEXT = "Ada Example\nSenior engineer, 9 years of Python\nBasic algebra at school\nStatistics with pandas"
@@ -98,16 +101,18 @@ def test_only_what_the_applicant_confirmed_counts_and_the_latest_replaces_it(db,
     seat = begin(db, FORM)
     resume.keep_upload(db, seat.applicant, TEXT, parse(TEXT, bank.tree), NOON)
     db.refresh(seat.applicant)
-    assert resume.claims(seat.applicant) == []
+    assert evidence.claims_of(seat.applicant) == []
     confirmed(db, seat)
     db.refresh(seat.applicant)
-    assert [(one.skill, one.level) for one in resume.claims(seat.applicant)] == [("computing.python", LEVELS["expert"])]
+    assert [(one.skill, one.level) for one in evidence.claims_of(seat.applicant)] == [
+        ("computing.python", LEVELS["expert"])
+    ]
     confirmed(db, seat, "basic")
     db.refresh(seat.applicant)
-    assert [one.level for one in resume.claims(seat.applicant)] == [LEVELS["basic"]]
+    assert [one.level for one in evidence.claims_of(seat.applicant)] == [LEVELS["basic"]]
 
 
-def test_a_claim_moves_the_aim_by_its_stated_error_and_neither_estimate_nor_precision(db, bank):
+def test_a_claim_alone_moves_the_aim_by_its_stated_error_and_neither_estimate_nor_precision(db, bank):
     seat = begin(db, FORM)
     scale = scales.of(seat.calibration)
     before = choice.look(seat, scale, bank)
@@ -116,11 +121,63 @@ def test_a_claim_moves_the_aim_by_its_stated_error_and_neither_estimate_nor_prec
     after = choice.look(seat, scale, bank)
     row = scale.skills.position["computing.python"]
     variance = before.posterior.belief.cov[row, row]
-    assert after.belief.mean[row] == pytest.approx(LEVELS["expert"] * variance / (variance + CLAIM_SD**2))
+    assert after.belief.mean[row] == pytest.approx(LEVELS["expert"] * variance / (variance + AIM_SD**2))
     assert np.array_equal(after.posterior.mean, before.posterior.mean)
     assert np.array_equal(after.belief.cov, before.belief.cov)
-    gathered = evidence.gather([seat], [], scale, NOON)
-    assert len(gathered) == 0
+    assert len(evidence.gather([seat], [], evidence.claims_of(seat.applicant), scale, NOON)) == 0
+
+
+def test_claims_beside_an_answer_are_gaussian_observations_whose_errors_share_a_part(db, bank):
+    """In closed form: errors of CLAIM_SD each and CLAIMANT_SD together, around what the answers alone say."""
+    seat = begin(db, FORM)
+    go(db, seat, bank, most=3)
+    skills = ["computing.python", "math.algebra"]
+    told = [ClaimForm(skill=skill, level="expert", source="") for skill in skills]
+    resume.confirm(db, seat.applicant, ResumeForm(claims=told), NOON)
+    db.refresh(seat.applicant)
+    scale = scales.of(seat.calibration)
+    rows = scale.skills.rows(skills)
+    claims = evidence.claims_of(seat.applicant)
+    alone, both = (
+        solve(scale.population, evidence.gather([seat], [], some, scale, NOON)).belief for some in ([], claims)
+    )
+    noise = evidence.CLAIM_SD**2 * np.eye(2) + evidence.CLAIMANT_SD**2
+    gain = alone.cov[:, rows] @ np.linalg.inv(alone.cov[np.ix_(rows, rows)] + noise)
+    expected = alone.mean + gain @ (LEVELS["expert"] - alone.mean[rows])
+    np.testing.assert_allclose(both.mean, expected, atol=2e-3)  # EP's sites of the answers move a little, too
+    np.testing.assert_allclose(both.cov, alone.cov - gain @ alone.cov[rows], atol=2e-3)
+
+
+def test_all_claims_of_a_person_take_less_than_a_quarter_of_what_one_answer_takes(db, bank):
+    """What applicants are told: of the median item, and of each skill's variance."""
+    scale = scales.of(scales.latest(db))
+    claims = [Claim(skill=skill, level=LEVELS["expert"], source="") for skill in scale.skills.ids[:MOST_CLAIMS]]
+    skills = scale.skills.rows(claim.skill for claim in claims)
+    prior = np.diag(scale.population.cov)
+    told = solve(scale.population, evidence.claimed(claims, scale))
+    taken = []
+    for row in range(len(scale.parameters)):
+        item, own = scale.parameters.rows(np.array([row])), int(scale.parameters.skill[row, 0])
+        after = [
+            solve(scale.population, answers(item, np.array([level]), scale.blur[[row]])).sd[own] ** 2 / prior[own]
+            for level in range(int(item.levels[0]))
+        ]
+        taken.append(1 - np.mean(after))
+    assert (1 - told.sd[skills] ** 2 / prior[skills]).max() < 0.25 * np.median(taken)
+    assert told.mean[skills].max() < 0.1
+
+
+def test_what_is_told_after_the_end_leaves_the_sitting_as_it_was(db, bank):
+    seat = begin(db, FORM)
+    go(db, seat, bank)
+    scale = scales.of(seat.calibration)
+    before = choice.look(seat, scale, bank)
+    form = ResumeForm(claims=[ClaimForm(skill="computing.python", level="expert", source="")])
+    resume.confirm(db, seat.applicant, form, seat.ending.at + timedelta(seconds=1))
+    db.refresh(seat.applicant)
+    after = choice.look(seat, scale, bank)
+    assert np.array_equal(after.posterior.mean, before.posterior.mean)
+    assert np.array_equal(after.belief.mean, before.belief.mean)
 
 
 def test_claims_lose_their_pull_as_answers_come(db, bank):
@@ -141,7 +198,7 @@ def test_two_claims_are_taken_in_turn_and_unknown_skills_say_nothing(db, bank):
     belief = choice.look(seat, scale, bank).posterior.belief
     confirmed(db, seat)
     db.refresh(seat.applicant)
-    (claim,) = resume.claims(seat.applicant)
+    (claim,) = evidence.claims_of(seat.applicant)
     once, twice = aimed(belief, [claim], scale), aimed(belief, [claim, claim], scale)
     row = scale.skills.position[claim.skill]
     assert once.mean[row] < twice.mean[row] < claim.level

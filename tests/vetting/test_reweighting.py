@@ -72,7 +72,7 @@ def test_what_is_accepted_holds_is_on_record_and_can_be_taken_back(db, where):
 
     def slope():
         db.expire_all()
-        return evidence.gather(person.sittings, [], scale, NOON, outcomes=person.work_seen).items.slope[-1]
+        return evidence.gather(person.sittings, [], [], scale, NOON, outcomes=person.work_seen).items.slope[-1]
 
     stated = np.sort(slope()[:2])
     assert stated == pytest.approx([0.5, 0.5])

@@ -20,7 +20,7 @@ from vetting.interviews import tagging
 from vetting.models.llm import Access
 from vetting.records import ModelCall, Resume
 from vetting.sittings import choice, resume
-from vetting.sittings.resume import CLAIM_SD, LEVELS, MOST_CLAIMS
+from vetting.sittings.resume import AIM_SD, LEVELS, MOST_CLAIMS
 
 CV = """Ada Example, ada@example.org, +49 30 1234567, www.example.org/ada
 2011 - 2015 research assistant, thesis on the spread of resistant bacteria in wards
@@ -212,7 +212,7 @@ def test_an_obeying_model_with_other_words_for_each_skill_still_makes_claims_and
     assert np.array_equal(after.belief.cov, before.belief.cov)
     for claim in found.form.claims:
         row = scale.skills.position[claim.skill]
-        alone = LEVELS["expert"] / (1 + CLAIM_SD**2 / before.belief.cov[row, row])
+        alone = LEVELS["expert"] / (1 + AIM_SD**2 / before.belief.cov[row, row])
         assert alone - 1e-9 <= after.belief.mean[row] < LEVELS["expert"]
 
 

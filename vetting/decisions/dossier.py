@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from irt.timing import Pace, expected_minutes, pace
 from item_bank.load import Bank
 from vetting import evidence
 from vetting.messages import RoleForm
-from vetting.records import Answer, Applicant
+from vetting.records import Answer, Applicant, Record
 from vetting.scale import Scale
 from vetting.sittings.choice import allowed
 
@@ -49,15 +49,15 @@ class SkillView:
 class EvidenceView:
     """One piece of evidence and how far it moved the belief."""
 
-    kind: str
+    kind: str  # of item, "interview", "certificate", "claims" or "outcome"
     title: str
     level: int
-    most: int  # highest level there is
+    most: int  # highest level there is; 0: none is reached here
     at: datetime
     skills: tuple[str, ...]
     moved: float  # change of the role's mean score if this piece were left out, in sds
     minutes: float
-    answer_id: int
+    answer_id: int  # 0: no answer stands behind it
     rater: str
 
 
@@ -162,11 +162,11 @@ def bank_skills(answer: Answer, bank: Bank) -> tuple[str, ...]:
 
 
 def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, now: datetime) -> list[EvidenceView]:
-    """Every graded answer, the one that moved the role's score most first.
+    """All that speaks about a person, piece by piece, the one that moved the role's score most first.
 
     How far a piece moved it: the score with all evidence, less the score with this piece left out.
     """
-    everything = evidence.gather(applicant.sittings, applicant.certificates, scale, now, outcomes=applicant.work_seen)
+    everything = all_but(applicant, scale, now)
     pairs = evidence.graded(applicant.sittings, scale)
     rows, _, share = role_columns(role, scale)
     full = float(share @ solve(scale.population, everything).mean[rows])
@@ -191,6 +191,7 @@ def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, 
             )
         )
     views += talks_of(applicant, everything, full, role, scale, bank)
+    views += besides(applicant, full, role, scale, now)
     return sorted(views, key=lambda view: -abs(view.moved))
 
 
@@ -220,6 +221,35 @@ def talks_of(
             )
         )
     return views
+
+
+def all_but(applicant: Applicant, scale: Scale, now: datetime, left_out: Sequence[Record] = ()) -> Evidence:
+    """All that is known of a person, as if some certificates, claims or pieces of work had never been."""
+    papers, claims, work = (
+        [one for one in some if one not in left_out]
+        for some in (applicant.certificates, evidence.claims_of(applicant), applicant.work_seen)
+    )
+    return evidence.gather(applicant.sittings, papers, claims, scale, now, outcomes=work)
+
+
+def besides(applicant: Applicant, full: float, role: RoleForm, scale: Scale, now: datetime) -> Iterator[EvidenceView]:
+    """Certificates, all that the person claims and all their work, each with how far it moved the score, if at all."""
+    rows, _, share = role_columns(role, scale)
+
+    def view(kind: str, title: str, facts: Sequence[Record], skills: Sequence[str] = ()) -> EvidenceView:
+        without = solve(scale.population, all_but(applicant, scale, now, facts))
+        return EvidenceView(
+            kind=kind, title=title, level=0, most=0, at=max(one.at for one in facts), skills=tuple(skills),
+            moved=full - float(share @ without.mean[rows]), minutes=0.0, answer_id=0, rater="",
+        )  # fmt: skip
+
+    found = [view("certificate", f"{one.level.upper()}, {one.issuer}", [one], [one.skill]) for one in
+             applicant.certificates]  # fmt: skip
+    if claims := evidence.claims_of(applicant):
+        found.append(view("claims", "Experience as told", claims, [one.skill for one in claims]))
+    if applicant.work_seen:
+        found.append(view("outcome", "Outcomes of work", applicant.work_seen))
+    yield from (one for one in found if one.moved)
 
 
 def more_minutes(person: Dossier, scale: Scale, bank: Bank, minutes: float = MORE_MINUTES) -> MoreMinutes | None:

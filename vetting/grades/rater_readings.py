@@ -100,7 +100,8 @@ def belief_with_effect(
     person: Applicant, elsewhere: list[Verdict], here: list[Verdict], scale: Scale, now: datetime
 ) -> Belief:
     """The belief over the skills and, as one more, over what the criteria of one answer share."""
-    rest = evidence.vetted(person.sittings, elsewhere, person.certificates, scale, now)
+    claims = evidence.claims_of(person)
+    rest = evidence.vetted(person.sittings, elsewhere, person.certificates, claims, scale, now)
     own = shared_as_skill(evidence.talked(here, scale), len(scale.population))
     return solve(with_effect(scale.population), evidence.together([*rest, own])).belief
 

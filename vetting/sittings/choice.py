@@ -63,7 +63,8 @@ def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = N
     until = before.at if before is not None else None
     earlier = [other for other in sitting.applicant.sittings if other.at <= sitting.at]
     papers = [paper for paper in sitting.applicant.certificates if paper.at <= sitting.at]
-    posterior = solve(scale.population, evidence.gather(earlier, papers, scale, sitting.at, until))
+    claims = evidence.claims_of(sitting.applicant, until or (sitting.ending.at if sitting.ending else None))
+    posterior = solve(scale.population, evidence.gather(earlier, papers, claims, scale, sitting.at, until))
     mine, asked = asked_of([sitting], before), asked_of(sitting.applicant.sittings, before)
     known = scale.items.position
     answers = [one.answer for one in mine if one.answer is not None and one.item_id in known]
@@ -78,7 +79,7 @@ def look(sitting: Sitting, scale: Scale, bank: Bank, before: Question | None = N
     suits = content.fit(read_content(sitting.aim), scale, bank, rows, open_items, expected, left)
     foreseen = probing.expected_belief(posterior.belief, asked_of(earlier, before), scale, until)
     return State(
-        posterior, resume.aimed(foreseen, resume.claims(sitting.applicant, until), scale), person,
+        posterior, resume.aimed(foreseen, claims, scale), person,
         len(rows) + len(probing.finished(mine, scale)), minutes, left, read_aim(sitting.aim, scale), suits.may,
         suits.owed, expected, priced(expected, read_tolls(sitting.aim, scale)),
         probing.room(sitting, mine, minutes, scale), asked,

@@ -1,9 +1,9 @@
 """What applicants tell of their experience: read from a file, corrected by them, and turned into claims.
 
-A claim is a hypothesis. It says where to look first, with a stated error, and is no evidence: no estimate, no interval
-and no reason to stop ever rests on one. `aimed` moves only the point around which questions are chosen, by
+A claim is a hypothesis. As evidence it weighs next to nothing (`evidence.claimed`); but it says where to look first.
+`aimed` moves the point around which questions are chosen, and neither estimate nor interval, by
 
-    μ' = μ + S_d (y - μ_d) / (S_dd + CLAIM_SD²)        for a claim that skill d stands at y
+    μ' = μ + S_d (y - μ_d) / (S_dd + AIM_SD²)        for a claim that skill d stands at y
 
 so a claim about a skill that the answers already know moves nothing.
 """
@@ -25,11 +25,12 @@ from sqlalchemy.orm import Session
 
 from irt.belief import Belief
 from item_bank.load import SkillTree
+from vetting.evidence import claims_of
 from vetting.messages import ClaimForm, ResumeForm
 from vetting.records import Applicant, Claim, Resume, Sitting
 from vetting.scale import Scale
 
-CLAIM_SD = 1.0  # what a claim leaves open, in population sds: as much as people differ
+AIM_SD = 1.0  # how far from what is claimed to look, in population sds: as much as people differ
 LEVELS = {"basic": -0.5, "solid": 0.5, "expert": 1.5}  # what a word claims, in population sds
 LARGEST, MOST_PAGES, MOST_LETTERS = 900_000, 30, 40_000  # bytes of a file, pages read, letters kept
 MOST_UNPACKED, MOST_PARTS = 30_000_000, 2_000  # bytes and parts of an unpacked docx
@@ -161,23 +162,17 @@ def forget(applicant: Applicant) -> None:
 # -- what claims are good for ----------------------------------------------------------------------
 
 
-def claims(applicant: Applicant, until: datetime | None = None) -> list[Claim]:
-    """The claims that count, or did at a moment."""
-    mine = [one for one in applicant.resumes if one.by == "applicant" and (until is None or one.at <= until)]
-    return mine[-1].claims if mine else []
-
-
 def aimed(belief: Belief, claimed: Iterable[Claim], scale: Scale) -> Belief:
     """The belief around which questions are chosen: the mean moves a little, what is still to learn does not."""
     mean, cov = belief.mean, belief.cov
     for claim in claimed:
         if claim.skill in scale.skills.position:
             d = scale.skills.position[claim.skill]
-            gain = cov[:, d] / (cov[d, d] + CLAIM_SD**2)
+            gain = cov[:, d] / (cov[d, d] + AIM_SD**2)
             mean, cov = mean + gain * (claim.level - mean[d]), cov - gain[:, None] * cov[d]
     return replace(belief, mean=mean)
 
 
 def told(sitting: Sitting) -> str:
     """The corrected claims in plain lines; empty where there are none."""
-    return "\n".join(f"{claim.skill}: {claim.source}" for claim in claims(sitting.applicant))
+    return "\n".join(f"{claim.skill}: {claim.source}" for claim in claims_of(sitting.applicant))
