@@ -225,10 +225,9 @@ def talks_of(
 
 def all_but(applicant: Applicant, scale: Scale, now: datetime, left_out: Sequence[Record] = ()) -> Evidence:
     """All that is known of a person, as if some certificates, claims or pieces of work had never been."""
-    papers, claims, work = (
-        [one for one in some if one not in left_out]
-        for some in (applicant.certificates, evidence.claims_of(applicant), applicant.work_seen)
-    )
+    papers = [one for one in applicant.certificates if one not in left_out]
+    claims = [one for one in evidence.claims_of(applicant) if one not in left_out]
+    work = [one for one in applicant.work_seen if one not in left_out]
     return evidence.gather(applicant.sittings, papers, claims, scale, now, outcomes=work)
 
 
@@ -243,8 +242,9 @@ def besides(applicant: Applicant, full: float, role: RoleForm, scale: Scale, now
             moved=full - float(share @ without.mean[rows]), minutes=0.0, answer_id=0, rater="",
         )  # fmt: skip
 
-    found = [view("certificate", f"{one.level.upper()}, {one.issuer}", [one], [one.skill]) for one in
-             applicant.certificates]  # fmt: skip
+    found = [
+        view("certificate", f"{one.level.upper()}, {one.issuer}", [one], [one.skill]) for one in applicant.certificates
+    ]
     if claims := evidence.claims_of(applicant):
         found.append(view("claims", "Experience as told", claims, [one.skill for one in claims]))
     if applicant.work_seen:
