@@ -18,7 +18,7 @@ from vetting.records import Sitting
 from vetting.sittings import resume
 
 router = APIRouter()
-WORDS = (("none", "not claimed"), ("basic", "the basics"), ("solid", "solid"), ("expert", "expert"))
+WORDS = (("none", "not said"), ("basic", "the basics"), ("solid", "solid"), ("expert", "expert"))
 
 
 @router.get("/s/{token}/experience")
@@ -81,15 +81,16 @@ def experience_page(
     request: Request, ours: House, token: str, mine: Sitting, typed: str = "", wrong: str = ""
 ) -> Response:
     claimed = {one.skill: one for one in read(mine).claims}
+    latest = mine.applicant.resumes[-1].by if mine.applicant.resumes else ""
     wanted = [skill for skill in mine.aim["weight"] if skill not in claimed]
     tree = ours.bank.tree.skills
     context = {
         "subject": mine.invitation.role.name, "action": f"/s/{token}/experience", "back_url": f"/s/{token}",
         "typed": typed, "errors": [("file", wrong)] if wrong else [], "words": WORDS,
-        "given": bool(mine.applicant.resumes), "read_by": read(mine).read_by,
+        "given": latest == "upload", "kept": latest == "applicant", "read_by": read(mine).read_by,
         "model": bool(ours.settings.access.models),
         "rows": [
-            (skill, tree[skill].name, claimed[skill].level if skill in claimed else "none",
+            (skill, tree[skill].name, tree[skill].about, claimed[skill].level if skill in claimed else "none",
              claimed[skill].source if skill in claimed else "")
             for skill in [*claimed, *wanted] if skill in tree
         ],
