@@ -76,6 +76,8 @@ def said(wrong: Exception) -> str:
 
     if isinstance(wrong, ValidationError):
         return "\n".join(faults(wrong))
+    if isinstance(wrong, OSError) and wrong.filename:
+        return f"{wrong.filename}: {wrong.strerror}. Maybe the folder is another, or it may not be written."
     return str(wrong.args[0]) if isinstance(wrong, KeyError) and wrong.args else str(wrong)
 
 

@@ -84,18 +84,25 @@ class Responses:
 
 
 def rows_of(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows of a CSV, plain or gzipped."""
+    """Numbered rows of a CSV, plain or gzipped, of commas or as spreadsheets also write it: of semicolons or tabs."""
     if not file.is_file():
         raise TableFaultError(f"{file}: no such file. Maybe the folder is another.")
     opened = gzip.open if file.suffix == ".gz" else open
     with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
         try:
-            reader = csv.reader(lines, strict=True)
+            between = delimiter(next((line for line in lines if line.strip()), ""))
+            lines.seek(0)
+            reader = csv.reader(lines, strict=True, delimiter=between)
             for row in reader:
                 if any(cell.strip() for cell in row):
                     yield reader.line_num, [written(cell.strip()) for cell in row]
         except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as wrong:
             raise TableFaultError(f"{file}: not a CSV in UTF-8: {wrong}. Maybe export it again as CSV.") from wrong
+
+
+def delimiter(first: str) -> str:
+    """What parts the cells of a header; a comma, if it may be."""
+    return max(",;\t", key=first.count)
 
 
 def header(file: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:

@@ -64,7 +64,7 @@ def agreement(
 
 
 def tell(found: AgreementFile, target: Path | None) -> None:
-    out.print(f"{found.labels} labels of {found.units} units by {found.raters} raters")
+    out.print(f"{found.labels} labels of {found.units} units by {found.raters} rater{'s' * (found.raters != 1)}")
     show("Coefficient", found.coefficients)
     for title, some in (
         ("Pair, kappa", found.pairs[:SHOWN]), ("Label against the rest", found.by_label),

@@ -53,7 +53,8 @@ def raters(
 
 
 def tell(found: RatersFile, target: Path | None) -> None:
-    sizes = f"{found.fit['grades']} grades of {found.fit['answers']} answers by {len(found.raters)} raters"
+    raters = f"{len(found.raters)} rater{'s' * (len(found.raters) != 1)}"
+    sizes = f"{found.fit['grades']} grades of {found.fit['answers']} answers by {raters}"
     out.print(f"{sizes}; {found.fit['passes']} passes, log-likelihood {found.fit['log_likelihood']:.1f}")
     table = Table("Rater", "n", "severity", "discrimination", "as expected", "κ linear", "κ quadratic", box=None)
     for row in found.raters:

@@ -79,8 +79,11 @@ def test_long_and_wide_say_the_same(file, items):
         LONG.replace("\n", "\n\n").encode(),
         LONG.replace("1\n", "1.0\n").encode(),
         LONG.replace(",", " , ").encode(),
+        LONG.replace(",", ";").encode(),
+        LONG.replace(",", "\t").encode(),
+        b"\n" + LONG.replace(",", ";").encode(),
     ],
-    ids=["byte-order-mark", "windows", "blank-lines", "decimals", "spaces"],
+    ids=["byte-order-mark", "windows", "blank-lines", "decimals", "spaces", "semicolons", "tabs", "blank-first"],
 )
 def test_a_table_is_read_however_it_was_exported(file, items, written):
     assert triples(read_responses(file(written), items)) == triples(read_responses(file(LONG, "plain.csv"), items))
@@ -120,7 +123,7 @@ def test_a_person_without_any_answer_is_known_all_the_same(file, items):
         ("person,i1,i1\nAda,1,1\n", "'i1' stands twice"),
         ("person,i1,i2\nAda,1\n", "r.csv:2: 2 cells, but the header has 3"),
         ("person,i1\nAda,1\nAda,1\n", "r.csv:3: person 'Ada' has item 'i1' already"),
-        ("person;item;score\nAda;i1;1\n", "holds no answer"),
+        ("person|item|score\nAda|i1|1\n", "holds no answer"),
         (b"person,item,score\nAda,i1,\xff\n", "not a CSV in UTF-8"),
         ('person,item,score\n"Ada,i1,1\n', "not a CSV"),
     ],

@@ -9,7 +9,7 @@ neighbours. Raters whose grades can tell nothing are left out, each with its rea
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, isnan
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,8 @@ def _take(found: _Rows, row: dict[str, str], line: int, *, split: bool) -> str |
         return "the answer or the rater is empty. Maybe the columns are shifted."
     level = number(row["level"])
     if not -1e6 < level < 1e6:
-        return f"level {row['level']!r} is no number. Maybe words stand for levels: number them from the worst."
+        kind = "no number" if isnan(level) else "beyond all levels"
+        return f"level {row['level']!r} is {kind}. Maybe words stand for levels: number them from the worst."
     if level != floor(level) and not split:
         return (
             f"level {row['level']!r} lies between two levels. Maybe it is an average: give the single grades, or "
