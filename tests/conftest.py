@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import secrets
@@ -42,6 +43,13 @@ def lacking(what: str, reason: str) -> None:
     if what in REQUIRED:
         pytest.fail(f"{what} is required here: {reason}")
     pytest.skip(reason)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: a search for garbage that walks it each time costs a seventh of all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="session")
@@ -95,14 +103,22 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def name_of(request: pytest.FixtureRequest) -> str:
+    return f"t{sha256(request.node.nodeid.encode()).hexdigest()[:24]}_{os.getpid()}"
+
+
+def create_database(cluster: str, name: str, template: str = "template1") -> str:
+    """A database in the cluster; its address."""
+    admin = create_engine(f"{cluster}/postgres", isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+    admin.dispose()
+    return f"{cluster}/{name}"
+
+
 @pytest.fixture
 def postgres_url(postgres: str, request: pytest.FixtureRequest) -> str:
-    name = f"t{sha256(request.node.nodeid.encode()).hexdigest()[:24]}_{os.getpid()}"
-    admin = create_engine(f"{postgres}/postgres", isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    admin.dispose()
-    return f"{postgres}/{name}"
+    return create_database(postgres, name_of(request))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -113,20 +129,48 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = store.connect(database_url)
-    store.migrate(made)
-    yield made
-    made.dispose()
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database in its newest form and nothing in it; tests begin with copies."""
+    file = tmp_path_factory.mktemp("empty") / "assay.db"
+    made(f"sqlite:///{file}").dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def empty_postgres(postgres: str) -> str:
+    """The same in PostgreSQL: the name of a database that is copied."""
+    create_database(postgres, "assay_empty")
+    made(f"{postgres}/assay_empty").dispose()  # a database that somebody is connected to cannot be copied
+    return "assay_empty"
+
+
+def made(url: str) -> Engine:
+    """An engine on a database brought to its newest form."""
+    engine = store.connect(url)
+    store.migrate(engine)
+    return engine
 
 
 @pytest.fixture
-def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
-    made = store.connect(f"sqlite:///{tmp_path / 'assay.db'}")
-    store.migrate(made)
-    yield made
-    made.dispose()
+def sqlite_engine(tmp_path: Path, empty_sqlite: Path) -> Iterator[Engine]:
+    shutil.copyfile(empty_sqlite, tmp_path / "assay.db")
+    engine = store.connect(f"sqlite:///{tmp_path / 'assay.db'}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_engine(postgres: str, empty_postgres: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = store.connect(create_database(postgres, name_of(request), empty_postgres))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """A database in its newest form; each test that asks for it runs on both kinds."""
+    return request.getfixturevalue("sqlite_engine" if request.param == "sqlite" else "postgres_engine")
 
 
 @pytest.fixture
