@@ -17,8 +17,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from vetting.models import llm
 
 PIECE = 12  # characters of a streamed piece
 
@@ -78,8 +81,17 @@ def refused_address() -> str:
         return f"openai/absent@http://127.0.0.1:{probe.getsockname()[1]}/v1"
 
 
+@cache
+def library_is_here() -> None:
+    """The client's library is loaded before anybody waits for a reply, and no search for garbage walks it."""
+    llm.library()
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def serving(*says: Say | str | Script) -> Iterator[LlmServer]:
+    library_is_here()
     state = LlmServer(list(says) or [Say("{}")])
 
     class Handler(_Handler):

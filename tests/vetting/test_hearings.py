@@ -20,18 +20,12 @@ from vetting import store
 from vetting.grades import hearings
 from vetting.grades.grading import NOTHING_SAID, Panel, Rater, panel
 from vetting.grades.offline_rater import RATER
-from vetting.models import llm
 from vetting.models.llm import Access
 from vetting.models.prompts import Prompt, prompt
 from vetting.records import Answer, Grade, ModelCall, Question, Referral, Turn
 
 FREE = {f"openai/{name}": (0.0, 0.0) for name in ("one", "two", "absent")}
 PROBE = next(probe for probe in load().probes.values() if probe.language == "en")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    llm.library()
 
 
 def weak(level):

@@ -41,11 +41,6 @@ def faults(wrong):
     return [one.fault for one in wrong.value.attempts]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    llm.library()
-
-
 # -- a whole reply ---------------------------------------------------------------------------------
 
 

@@ -21,18 +21,12 @@ from vetting import tables
 from vetting.agreement import rating_table
 from vetting.grades import transcripts
 from vetting.grades.grading import panel
-from vetting.models import llm
 from vetting.models.llm import Access
 from vetting.tables import TableFaultError
 
 PROBES = load().probes
 PROBE = next(probe for probe in PROBES.values() if probe.language == "en")
 PRICES = {"openai/scripted": (1.0, 2.0)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded():
-    llm.library()
 
 
 def spoken(answer, level, probe=PROBE):

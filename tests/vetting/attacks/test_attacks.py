@@ -105,7 +105,6 @@ def inflation(case, found):
 @pytest.fixture(scope="module")
 def attacked():
     """Every attack on both kinds of gullible models."""
-    llm.library()
     cases = [case_of(number, attack) for number, attack in enumerate(ATTACKS)]
     with serving() as server:
         return {way: [(case, judged(case, server, spares_controls=way)) for case in cases] for way in (False, True)}
@@ -238,7 +237,6 @@ def test_the_bank_itself_does_not_speak_to_its_graders():
 
 
 def test_honest_answers_get_their_levels_over_the_whole_path():
-    llm.library()
     refused, wrong, total = [], [], 0
     with serving(honest) as server:
         by = panel(Access((server.named("one"),), seconds=10, deadline=20, prices=FREE), [server.named("one")])
