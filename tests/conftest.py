@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import httpx
@@ -26,6 +27,7 @@ from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
+from api.cli import main
 from item_bank.load import Bank, load
 from vetting import scale as scales
 from vetting import store
@@ -179,6 +181,34 @@ def db(engine: Engine, bank: Bank) -> Iterator[Session]:
     with store.writing(engine) as session:
         scales.keep_up(session, bank, NOON)
         yield session
+
+
+# -- a command -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def assay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run the command in an empty folder, with what is typed at it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: object, typed: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["assay", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
 
 
 # -- a real server ---------------------------------------------------------------------------------

@@ -8,15 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import StringIO
 
 import pytest
 import yaml
 from sqlalchemy import func, select
 
-from api.cli import app, main
+from api.cli import app
 from item_bank.load import HOME
 from tests.conftest import ROOT
 from tests.vetting.story import expert, role, role_form
@@ -30,31 +28,6 @@ CLOSED = {"name": "Closed", "queues": [
     {"name": "Proofs", "skills": {"math.proof": 1.0}, "bars": {"math.proof": 2.9}, "units": 10},
 ]}  # fmt: skip
 OPEN = {"name": "Open", "queues": [{"name": "[/]Proofs", "skills": {"math.proof": 1.0}, "units": 10, "reviews": 0}]}
-
-
-@dataclass
-class Done:
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@pytest.fixture
-def assay(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder, with what is typed at it."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words, typed=""):
-        monkeypatch.setattr(sys, "argv", ["assay", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", StringIO(typed))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(int(ended.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 
 import pytest
 from sqlalchemy import select
 
 from item_bank.load import load
-from tests.conftest import NOON, ROOT, serve
+from tests.conftest import NOON, serve
 from tests.llm_server import Say, refused_address, serving
 from tests.vetting.attacks.models import Seen, honest, reply
 from tests.vetting.story import WHY, begin
@@ -134,7 +132,7 @@ def test_no_transaction_is_open_while_a_model_thinks(sqlite_engine, bank):
     assert "meanwhile" in referred
 
 
-def test_the_command_grades_what_waits_in_the_database_once(tmp_path, bank):
+def test_the_command_grades_what_waits_in_the_database_once(assay, tmp_path, bank):
     url = f"sqlite:///{tmp_path / 'assay.db'}"
     engine = store.connect(url)
     store.migrate(engine)
@@ -144,19 +142,8 @@ def test_the_command_grades_what_waits_in_the_database_once(tmp_path, bank):
     engine.dispose()
     told = []
     with serving(honest) as server:
-        command = [
-            sys.executable,
-            "-m",
-            "api.cli",
-            "grade",
-            "--raters",
-            server.named("one"),
-            "--database",
-            url,
-            "--json",
-        ]
         for _ in range(2):
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+            done = assay("grade", "--raters", server.named("one"), "--database", url, "--json")
             assert done.returncode == 0, done.stderr
             told.append(json.loads(done.stdout))
     assert told == [[{"answer": answer, "grades": len(PROBE.criteria), "people": 0}], []]

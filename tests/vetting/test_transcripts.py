@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from io import StringIO
 
 import pytest
@@ -14,7 +11,6 @@ import yaml
 
 from api.commands import grade
 from item_bank.load import load
-from tests.conftest import ROOT
 from tests.llm_server import Say, serving
 from tests.vetting.attacks.models import honest
 from vetting import tables
@@ -45,12 +41,9 @@ def three(tmp_path):
     return written(tmp_path / "transcripts.jsonl", [spoken(f"a{level}", level) for level in range(3)])
 
 
-def assay(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "api.cli", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-        env=os.environ | {"ASSAY_PRICES": json.dumps(PRICES)} | environment,
-    )  # fmt: skip
+@pytest.fixture(autouse=True)
+def _priced(monkeypatch):
+    monkeypatch.setenv("ASSAY_PRICES", json.dumps(PRICES))
 
 
 def rows(file):
@@ -65,7 +58,7 @@ def by_one(server, **others):
 # -- the command -----------------------------------------------------------------------------------
 
 
-def test_transcripts_become_a_table_that_assay_raters_reads_and_can_be_read_again(three, tmp_path):
+def test_transcripts_become_a_table_that_assay_raters_reads_and_can_be_read_again(assay, three, tmp_path):
     target = tmp_path / "GRADES.csv"
     with serving(honest) as server:
         done = assay("grade", three, "--raters", f"{server.model},{server.model}#grade-by-evidence", "--out", target)
@@ -93,7 +86,7 @@ def test_no_quote_in_a_table_of_grades_is_a_formula_and_every_other_letter_stays
     assert [tables.written(one) for one in found] == quotes
 
 
-def test_anybodys_probes_will_do(tmp_path):
+def test_anybodys_probes_will_do(assay, tmp_path):
     own = PROBE.model_dump(mode="json") | {"id": "own-question"}
     folder = tmp_path / "probes"
     folder.mkdir()
@@ -113,8 +106,10 @@ def test_anybodys_probes_will_do(tmp_path):
         (["--raters", "openai/scripted#poem"], "Maybe one of"),
     ],
 )
-def test_what_cannot_be_used_is_one_clear_message_and_exit_code_two(three, arguments, said):
-    done = assay("grade", three, *arguments, ASSAY_MODELS="", ASSAY_RATERS="")
+def test_what_cannot_be_used_is_one_clear_message_and_exit_code_two(assay, monkeypatch, three, arguments, said):
+    for name in ("ASSAY_MODELS", "ASSAY_RATERS"):
+        monkeypatch.setenv(name, "")
+    done = assay("grade", three, *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
