@@ -199,6 +199,7 @@ def test_no_command_writes_over_what_it_reads(assay, tmp_path):
     assert refused(assay("fit", "r.csv", "--items", "i.csv", "--out", "i.csv"), "read here")
     assert refused(assay("score", "r.csv", "--scale", "i.csv", "--out", "r.csv"), "read here")
     assert refused(assay("link", "i.csv", "--to", "q.yaml", "--out", "q.yaml"), "read here")
+    assert refused(assay("judge", "r.csv", "--scale", "i.csv", "--report", "r.csv"), "read here")
     assert {name: (tmp_path / name).read_text() for name in texts} == texts
     assert assay("plan", "--experts", "e.csv", "--queues", "q.yaml", "--out", "p.csv").returncode == 0
     again = assay("plan", "--experts", "e.csv", "--queues", "q.yaml", "--previous", "p.csv", "--out", "p.csv")

@@ -72,7 +72,7 @@ def apart(target: Path | None, *inputs: Path | None) -> None:
     for one in inputs:
         parts = [] if one is None else one.glob("*.parquet") if one.is_dir() else [one]
         if target is not None and target.exists() and any(target.samefile(part) for part in parts if part.exists()):
-            raise ValueError(f"--out {target}: this file is read here, and would be lost. Maybe give it another name.")
+            raise ValueError(f"{target}: this file is read here, and would be lost. Maybe give it another name.")
 
 
 def write(file: Path, text: str) -> None:

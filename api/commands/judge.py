@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.calibrate import Ignore, Responses
-from api.commands.console import Json, out, print_json, progress, write
+from api.commands.console import Json, apart, out, print_json, progress, write
 
 if TYPE_CHECKING:
     from vetting.calibration.judgement import Judgement
@@ -34,6 +34,7 @@ def judge(
 
     Exit code 0: publish, perhaps with notes; 1: do not.
     """
+    apart(report, responses, scale, groups)
     from vetting import tables
     from vetting.calibration import groupings
     from vetting.calibration import judge as judges

@@ -117,6 +117,7 @@ def test_a_score_that_the_scale_does_not_have_is_refused(truth):
         {"items": {}},
         {"items": {"i": {"discrimination": {"x": 1.0}, "thresholds": [0.0]}}},
         {"items": {"i": {"discrimination": {"s": float("nan")}, "thresholds": [0.0]}}},
+        {"items": {"i": {"discrimination": {"s": 1e308}, "thresholds": [0.0]}}},
         {"items": {"i": {"discrimination": {"s": 1.0}, "thresholds": []}}},
         {"items": {"i": {"discrimination": {"s": 1.0}, "thresholds": [0.0], "guess": 1.0}}},
     ],

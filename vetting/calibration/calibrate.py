@@ -43,13 +43,16 @@ class Errors(BaseModel):
     covariance: list[list[FiniteFloat]] | None = None  # of all of them, in this order
 
 
+Logits = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]  # beyond, no answer could tell them
+
+
 class ScaleItem(BaseModel):
     """An item on the scale: logit P(Y >= k) = a·θ + d_k, with guessing where it has two levels."""
 
     model_config = ConfigDict(extra="forbid")
 
-    discrimination: Annotated[dict[str, FiniteFloat], Field(min_length=1)]
-    thresholds: Annotated[list[FiniteFloat], Field(min_length=1)]
+    discrimination: Annotated[dict[str, Logits], Field(min_length=1)]
+    thresholds: Annotated[list[Logits], Field(min_length=1)]
     guess: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     graded: bool = False  # by raters: an answer has an effect of its own
     se: Errors | None = None
