@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -41,6 +42,7 @@ from vetting import scale as scales
 from vetting import store
 from vetting.decisions import decision
 from vetting.settings import Settings
+from vetting.sittings import resume
 from vetting.sittings.sitting import ClosedError
 
 POLICY = (
@@ -54,6 +56,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 LARGEST_BODY, LARGEST_FILE = 1_000_000, 20_000_000  # bytes of a form; of a file of units
+LARGEST_RESUME = resume.LARGEST + LARGEST_BODY  # with what is typed beside it
 DOORS = (
     applicant, experience, conversation, result, worker, recruiter, desk, papers, scoping, running, uploads,
     quality, reviewers, weights, rounds, lead,
@@ -93,10 +96,13 @@ def health(db: DB) -> JSONResponse:
 
 
 def largest(path: str) -> int:
-    return LARGEST_FILE if path.endswith("/units") else LARGEST_BODY
+    by_end = {"units": LARGEST_FILE, "experience": LARGEST_RESUME}
+    return by_end.get(path.rpartition("/")[2], LARGEST_BODY)
 
 
 def too_much(path: str) -> tuple[str, str]:
+    if path.endswith("/experience"):
+        return "This file cannot be taken", resume.TOO_LARGE
     most = f"at most {largest(path) // 1_000_000} million characters are taken"
     return "This is too much text", f"Maybe shorten it, or send it in parts; {most}."
 
@@ -143,8 +149,13 @@ async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]
 
 
 def error(request: Request, status: int, what: str, maybe: str, where: str = "") -> Response:
-    home = "/recruiter" if request.scope.get("session", {}).get("staff") else ""
-    context = {"audience": "staff", "status": status, "what": what, "where": where, "maybe": maybe, "home_url": home}
+    begun = re.match(r"/[is]/[^/]+", request.url.path)
+    if begun and status != HTTPStatus.NOT_FOUND:
+        context = {"audience": "applicant", "home_url": begun[0], "home_label": "Back to your test"}
+    else:
+        staff = request.scope.get("session", {}).get("staff")
+        context = {"audience": "applicant" if begun else "staff", "home_url": "/recruiter" if staff else ""}
+    context |= {"status": status, "what": what, "where": where, "maybe": maybe}
     return page(request, "error.html", context, status)
 
 
@@ -152,9 +163,13 @@ async def refused(request: Request, wrong: Exception) -> Response:
     status = wrong.status_code if isinstance(wrong, HTTPException | StarletteHTTPException) else 500
     said: dict[str, str] = wrong.detail if isinstance(wrong, HTTPException) and isinstance(wrong.detail, dict) else {}
     what = said.get(
-        "what", {404: "There is nothing here", 405: "This page takes no forms"}.get(status, "This is not possible")
+        "what",
+        {400: "This form cannot be read", 404: "There is nothing here", 405: "This page takes no forms"}.get(
+            status, "This is not possible"
+        ),
     )
-    maybe = said.get("maybe", "Maybe the link was cut off when it was copied. Check it, or ask whoever sent it.")
+    cut_off = "Maybe the link was cut off when it was copied. Check it, or ask whoever sent it."
+    maybe = said.get("maybe", "Maybe open the page again and send it once more." if status == 400 else cut_off)  # noqa: PLR2004
     return error(request, status, what, maybe, request.url.path if status == 404 else "")
 
 

@@ -16,12 +16,13 @@ from item_bank.schema import UnreadableResponseError
 
 LONGEST_ANSWER = 20_000  # characters in one field
 MOST_FIELDS = 10_000  # a program of 40 queues has some 2,500
+LARGEST_PART = 20_000_000  # bytes; how large a whole form may be is looked at before (app.py)
 HOUSEKEEPING = {"act", "question_id", "request_id"}
 
 
 async def form_of(request: Request) -> AsyncIterator[FormData]:
     """The form, whose files are closed once the page is made."""
-    async with request.form(max_fields=MOST_FIELDS) as form:
+    async with request.form(max_fields=MOST_FIELDS, max_part_size=LARGEST_PART) as form:
         yield form
 
 
@@ -36,8 +37,18 @@ def text_of(form: FormData, field: str) -> str:
 
 
 def readable(text: str) -> str:
-    """The text without the one letter that PostgreSQL cannot keep."""
-    return text.replace("\0", "")
+    """The text without the one letter that PostgreSQL cannot keep, its lines ended as they were typed."""
+    return text.replace("\0", "").replace("\r\n", "\n")
+
+
+def too_long(form: FormData) -> list[tuple[str, str]]:
+    """Fields that hold more than is taken, and by how much: nothing is cut off unseen."""
+    over = {field: len(readable(said)) - LONGEST_ANSWER for field, said in form.multi_items() if isinstance(said, str)}
+    return [
+        (field, f"This is too long: {LONGEST_ANSWER:,} letters are taken. Shorten it by {much:,}.")
+        for field, much in over.items()
+        if much > 0
+    ]
 
 
 def number_of(text: str) -> int | None:
@@ -51,7 +62,7 @@ def said_of(form: FormData) -> dict[str, str | list[str]]:
     for field in form:
         if field in HOUSEKEEPING:
             continue
-        values = [readable(value)[:LONGEST_ANSWER] for value in form.getlist(field) if isinstance(value, str)]
+        values = [readable(value) for value in form.getlist(field) if isinstance(value, str)]
         said[readable(field)] = values[0] if len(values) == 1 else values
     return said
 

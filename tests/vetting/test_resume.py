@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import docx
 import numpy as np
+import pypdf
 import pytest
 
 from irt.belief import answers, solve
@@ -51,11 +52,40 @@ def docx_of(*lines):
     return file.getvalue()
 
 
+def locked():
+    """A pdf that nobody opens without its password."""
+    made, file = pypdf.PdfWriter(), io.BytesIO()
+    made.add_blank_page(100, 100)
+    made.encrypt("a password", algorithm="RC4-128")
+    made.write(file)
+    return file.getvalue()
+
+
 def bomb():
     """A small file that unpacks to a hundred million letters."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as parts:
         parts.writestr("word/document.xml", b"0" * 100_000_000)
+    return file.getvalue()
+
+
+def changed(content, old, new):
+    """A docx whose text is written otherwise."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as parts, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in parts.namelist():
+            part = parts.read(name)
+            made.writestr(name, part.replace(old, new) if name == "word/document.xml" else part)
+    return file.getvalue()
+
+
+def tables():
+    """A table within a table, as many templates for résumés have it."""
+    document, file = docx.Document(), io.BytesIO()
+    outer = document.add_table(1, 2)
+    outer.cell(0, 0).text = "Outer algebra"
+    outer.cell(0, 1).add_table(1, 1).cell(0, 0).text = "Inner Python"
+    document.save(file)
     return file.getvalue()
 
 
@@ -66,18 +96,40 @@ def test_text_pdf_and_docx_are_read(content):
     assert "Senior engineer in Python" in read_file("cv", content)
 
 
+@pytest.mark.parametrize("kind", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_text_is_read_as_the_usual_programs_save_it(kind):
+    said = "Zürich, “engineer”, Python" + ("" if kind == "cp1252" else " Việt")
+    assert read_file("cv.txt", said.encode(kind)) == said
+
+
+def test_what_is_typed_is_text_whatever_it_begins_with():
+    assert read_file("", b"PK\x03\x04 Sharma, %PDF- expert\x1b\x00") == "PK Sharma, %PDF- expert"
+
+
+def test_tables_within_tables_are_read_and_cells_that_claim_to_be_millions_cost_nothing():
+    wide = changed(tables(), b"<w:tcPr>", b'<w:tcPr><w:gridSpan w:val="30000000"/>')
+    assert read_file("cv.docx", wide) == "Outer algebra\nInner Python"
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_named_without_its_path():
+    with pytest.raises(UnreadableFileError, match=r"^b cv\.pdf takes too long to read\. Maybe"):
+        resume.apart("../../<a>/b cv.pdf", pdf_of("Python"), seconds=0.001)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"", "is empty"),
-        (b"x" * (resume.LARGEST + 1), "bytes"),
+        (b"x" * (resume.LARGEST + 1), "larger than 5 MB"),
         (b"%PDF-1.7 and nothing more", "cannot be read"),
         (b"PK\x03\x04 and nothing more", "cannot be read"),
         (b"\xff\xfe\x00\x01\x02", "not pdf, docx or plain text"),
         (b" \n\t\n", "no text"),
         (bomb(), "unpacks to far more"),
+        (rb"{\rtf1\ansi Python}", "not pdf, docx or plain text"),
+        (locked(), "protected by a password"),
     ],
-    ids=["empty", "large", "broken pdf", "broken docx", "binary", "blank", "bomb"],
+    ids=["empty", "large", "broken pdf", "broken docx", "binary", "blank", "bomb", "rtf", "locked"],
 )
 def test_whatever_cannot_be_read_is_refused_with_what_to_do(content, says):
     with pytest.raises(UnreadableFileError, match=rf"{says}.*Maybe|{says}"):

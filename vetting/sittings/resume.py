@@ -10,17 +10,17 @@ so a claim about a skill that the answers already know moves nothing.
 
 from __future__ import annotations
 
-import io
+import json
 import re
-import zipfile
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from unicodedata import category
 
-import docx
-import pypdf
-from docx.opc.exceptions import PackageNotFoundError
-from pypdf.errors import PyPdfError
 from sqlalchemy.orm import Session
 
 from irt.belief import Belief
@@ -32,8 +32,11 @@ from vetting.scale import Scale
 
 AIM_SD = 1.0  # how far from what is claimed to look, in population sds: as much as people differ
 LEVELS = {"basic": -0.5, "solid": 0.5, "expert": 1.5}  # what a word claims, in population sds
-LARGEST, MOST_PAGES, MOST_LETTERS = 900_000, 30, 40_000  # bytes of a file, pages read, letters kept
-MOST_UNPACKED, MOST_PARTS = 30_000_000, 2_000  # bytes and parts of an unpacked docx
+LARGEST, MOST_LETTERS = 5_000_000, 40_000  # bytes of a file, letters kept
+TOO_LARGE = f"The file is larger than {LARGEST // 1_000_000} MB. Maybe save it without pictures, or type the text."
+ANEW = "Maybe save it anew as pdf, or type the text."
+READER, SECONDS = Path(__file__).with_name("reading.py"), 20.0  # of the clock; of the processor it has fewer
+NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # letters of files that are no text
 MOST_CLAIMS, LONGEST_LINE = 12, 200
 EXPERT = re.compile(
     r"\b(expert|senior|lead|principal|ph\.?d|doctor|native|fluent|c2|c1|professor|years)\b", re.IGNORECASE
@@ -56,54 +59,51 @@ class UnreadableFileError(ValueError):
 
 
 def read_file(name: str, content: bytes) -> str:
-    """The text of a résumé: pdf, docx or plain text, by its content rather than its name."""
+    """The text of a résumé: pdf, docx or plain text, by its content rather than its name; typed text has no name."""
     if not content and not name:
         raise UnreadableFileError("Nothing was sent. Maybe choose a file or type the text, or go on without.")
     if not content:
         raise UnreadableFileError("The file is empty. Maybe choose it again.")
     if len(content) > LARGEST:
-        raise UnreadableFileError(f"The file has {len(content):,} bytes; {LARGEST:,} are taken. Maybe send the text.")
-    try:
-        text = pdf(content) if content[:5] == b"%PDF-" else word(content) if content[:2] == b"PK" else plain(content)
-    except UnreadableFileError:
-        raise
-    except (PyPdfError, PackageNotFoundError, zipfile.BadZipFile, KeyError, ValueError, RecursionError) as wrong:
-        kept = re.sub(r"[^\w. -]", "", name)[:60] or "The file"
-        raise UnreadableFileError(f"{kept} cannot be read. Maybe save it anew as pdf, or send the text.") from wrong
-    tidy = "\n".join(line for raw in text.replace("\0", "").splitlines() if (line := " ".join(raw.split())))
+        raise UnreadableFileError(TOO_LARGE)
+    if not name:
+        text = content.decode()
+    elif b"%PDF-" in content[:1024] or content[:4] == b"PK\x03\x04":
+        text = apart(name, content)
+    else:
+        text = plain(content)
+    text = "".join(letter for letter in text if letter in "\t\n\r" or category(letter) not in {"Cc", "Cs"})
+    tidy = "\n".join(line for raw in text.splitlines() if (line := " ".join(raw.split())))
     if not tidy:
         raise UnreadableFileError("The file holds no text, maybe only pictures of it. Maybe type the text instead.")
     return tidy[:MOST_LETTERS]
 
 
-def pdf(content: bytes) -> str:
-    pages = pypdf.PdfReader(io.BytesIO(content)).pages
-    if len(pages) > MOST_PAGES:
-        raise UnreadableFileError(f"The file has {len(pages)} pages; {MOST_PAGES} are read. Maybe shorten it.")
-    text = ""
-    for page in pages:
-        if len(text) > MOST_LETTERS:
-            break
-        text += page.extract_text() + "\n"
-    return text
-
-
-def word(content: bytes) -> str:
-    """A docx; one that would unpack to far more than any résumé is refused unread."""
-    with zipfile.ZipFile(io.BytesIO(content)) as parts:
-        sizes = [part.file_size for part in parts.infolist()]
-    if sum(sizes) > MOST_UNPACKED or len(sizes) > MOST_PARTS:
-        raise UnreadableFileError("The file unpacks to far more than a résumé. Maybe save it anew, without pictures.")
-    document = docx.Document(io.BytesIO(content))
-    cells = [cell.text for table in document.tables for row in table.rows for cell in row.cells]
-    return "\n".join([*(paragraph.text for paragraph in document.paragraphs), *cells])
+def apart(name: str, content: bytes, seconds: float = SECONDS) -> str:
+    """A pdf or docx, read in a process of its own (reading.py) that is given up where it takes too long."""
+    kept = re.sub(r"[^\w. -]", "", re.split(r"[\\/]", name)[-1])[:60] or "The file"
+    command = [sys.executable, "-I", str(READER)]
+    try:
+        done = subprocess.run(command, input=content, capture_output=True, timeout=seconds, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as wrong:
+        raise UnreadableFileError(f"{kept} takes too long to read. {ANEW}") from wrong
+    if done.returncode:
+        raise UnreadableFileError(f"{kept} takes too much to read. {ANEW}")
+    said: dict[str, str] = json.loads(done.stdout)
+    if "text" not in said:
+        raise UnreadableFileError(said["wrong"] or f"{kept} cannot be read. {ANEW}")
+    return said["text"]
 
 
 def plain(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        raise UnreadableFileError("The file is not pdf, docx or plain text. Maybe save it as one of these.") from wrong
+    """Text as the usual programs save it; what holds letters that no text has is another kind of file."""
+    kinds = ["utf-16"] if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else ["utf-8-sig", "cp1252"]
+    for kind in kinds:
+        with suppress(UnicodeDecodeError):
+            text = content.decode(kind)
+            if not NO_TEXT.search(text) and not text.startswith("{\\rtf"):
+                return text
+    raise UnreadableFileError("The file is not pdf, docx or plain text. Maybe save it as pdf, or type the text.")
 
 
 # -- what it claims --------------------------------------------------------------------------------
