@@ -150,6 +150,7 @@ async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]
 
 def error(request: Request, status: int, what: str, maybe: str, where: str = "") -> Response:
     begun = re.match(r"/[is]/[^/]+", request.url.path)
+    context: dict[str, object]
     if begun and status != HTTPStatus.NOT_FOUND:
         context = {"audience": "applicant", "home_url": begun[0], "home_label": "Back to your test"}
     else:
@@ -169,7 +170,7 @@ async def refused(request: Request, wrong: Exception) -> Response:
         ),
     )
     cut_off = "Maybe the link was cut off when it was copied. Check it, or ask whoever sent it."
-    maybe = said.get("maybe", "Maybe open the page again and send it once more." if status == 400 else cut_off)  # noqa: PLR2004
+    maybe = said.get("maybe", "Maybe open the page again and send it once more." if status == 400 else cut_off)
     return error(request, status, what, maybe, request.url.path if status == 404 else "")
 
 

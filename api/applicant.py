@@ -16,7 +16,7 @@ from starlette.datastructures import FormData
 from api import conversation
 from api.auth import sign
 from api.deps import DB, House, Now, Ours, WritingDB, page
-from api.forms import Form, by_htmx, on_to, said_of, text_of, trouble
+from api.forms import Form, by_htmx, on_to, said_of, text_of, too_long, trouble
 from api.links import Invited, Mine, Running, begun, closed_page, not_ours, remember
 from item_bank.schema import UnreadableResponseError
 from vetting import programs
@@ -185,10 +185,14 @@ def answer(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
     act = text_of(form, "act")
     if act == "pause":
         sitting.pause(db, mine, away=True, now=now)
+    elif question.answer is not None and not sent_before(question, request_id(question, form)):
+        return RedirectResponse(f"/s/{token}?late=1", HTTPStatus.SEE_OTHER)
     elif mine.ending is None and question.answer is None:
         sitting.pause(db, mine, away=False, now=now)
         if interview.is_interview(question, ours.bank):
             return conversation.hear(request, db, ours, now, token, question, form, minutes_left(mine, ours))
+        if act != "skip" and (much := too_long(form)):
+            return question_page(request, ours, token, mine, question, said_of(form), much)
         try:
             said = None if act == "skip" else said_of(form)
             sitting.answer(
@@ -203,6 +207,11 @@ def answer(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
 def come_back(db: DB, now: Now, token: str, mine: Mine) -> Response:
     sitting.pause(db, mine, away=False, now=now)
     return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+
+
+def sent_before(question: Question, request: str) -> bool:
+    """Whether this very form, sent a second time, is what answered the question."""
+    return request in {question.answer and question.answer.request_id, *(turn.request_id for turn in question.turns)}
 
 
 def asked(mine: Sitting, number: str) -> Question:
@@ -228,6 +237,7 @@ def question_page(
         "subject": mine.invitation.role.name, "asked": {"id": question.id, "number": question.number},
         "item": ours.bank.items[question.item_id], "request_id": uuid4().hex, "action": f"/s/{token}",
         "left": minutes_left(mine, ours), "said": said, "errors": list(errors), "feedback": None, "practice": False,
+        "late": "late" in request.query_params,
         "experience_url": f"/s/{token}/experience" if question.number == 1 else "",
     }  # fmt: skip
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200
@@ -237,7 +247,7 @@ def question_page(
 def paused_page(request: Request, ours: House, token: str, mine: Sitting) -> Response:
     context = {
         "subject": mine.invitation.role.name, "resume_action": f"/s/{token}/resume", "until": None, "kept": True,
-        "left": minutes_left(mine, ours),
+        "sent_link": mine.invitation.uses == 1, "left": minutes_left(mine, ours),
     }  # fmt: skip
     if by_htmx(request):
         return on_to(request, f"/s/{token}")

@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from api import views
 from api.deps import House, Ours, now, page
-from api.forms import SKIP, by_htmx, number_of, text_of, trouble
+from api.forms import SKIP, by_htmx, number_of, text_of, too_long, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
 from vetting import store
@@ -28,6 +28,10 @@ from vetting.records import Question, Sitting, Turn
 from vetting.sittings import resume, sitting
 
 router = APIRouter()
+LATE = (
+    "You wrote this to an earlier question, which has been answered meanwhile, maybe in another window. It was not "
+    "sent: here is the question that stands now. Change your words, or send them as they are."
+)
 
 
 def show(
@@ -63,17 +67,22 @@ def hear(
 ) -> Response:  # fmt: skip
     """Keep what was said; the page that follows goes on from the record alone."""
     said, to = text_of(form, "text"), number_of(text_of(form, "turn")) or 0
+    this, standing = f"{question.id}-{text_of(form, 'request_id')[:64]}", interview.waiting(question)
+    errors = too_long(form)
+    late = (
+        bool(said) and (standing is None or standing.number > to) and this not in {t.request_id for t in question.turns}
+    )
+    if late:
+        errors.append(("text", LATE))
     try:
-        interview.say(
-            db, question, said, act=text_of(form, "act"), to=to, now=at,
-            request_id=f"{question.id}-{text_of(form, 'request_id')[:64]}",
-        )  # fmt: skip
+        if not errors:
+            interview.say(db, question, said, act=text_of(form, "act"), to=to, now=at, request_id=this)
     except UnreadableResponseError as wrong:
-        standing = interview.waiting(question)
-        if standing is not None:
-            instead = SKIP if standing.number == 1 else "say that you are done with this question"
-            return conversation_page(request, ours, token, question, standing, left, said, [trouble(wrong, instead)])
-    return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+        first = standing is not None and standing.number == 1
+        errors.append(trouble(wrong, SKIP if first else "say that you are done with this question"))
+    if errors and standing is not None:
+        return conversation_page(request, ours, token, question, standing, left, said, errors)
+    return RedirectResponse(f"/s/{token}{'?late=1' if late else ''}", HTTPStatus.SEE_OTHER)
 
 
 # -- words as they come ----------------------------------------------------------------------------
@@ -209,7 +218,7 @@ def conversation_page(
         "current": current.text if current else "",
         "told": standing.text if standing.move["kind"] == "fact" else "",
         "opening": current is not None and current.move["kind"] == "opening",
-        "may_ask": bool(probe.facts),
+        "may_ask": bool(probe.facts), "late": "late" in request.query_params,
     }  # fmt: skip
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200
     return page(request, fragment_of(request), context, status)

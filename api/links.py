@@ -28,7 +28,10 @@ def not_ours() -> HTTPException:
 def closed_page(request: Request, wrong: Exception, go_on_url: str = "") -> Response:
     """A link that leads no further, or only to where this browser was before."""
     what, _, maybe = str(wrong).partition(". ")
-    context = {"what": what, "why": "", "maybe": maybe, "contact": "", "go_on_url": go_on_url}
+    context = {
+        "what": what, "why": "", "maybe": maybe, "contact": "", "go_on_url": go_on_url,
+        "forget_drafts": isinstance(wrong, sitting.ForgottenError),
+    }  # fmt: skip
     return page(request, "applicant/closed.html", context, HTTPStatus.GONE)
 
 
@@ -47,7 +50,9 @@ def sitting_of(token: str, db: Session, ours: House) -> Sitting:
     if number is None or found is None:
         raise not_ours()
     if db.scalar(select(Erasure.id).where(Erasure.applicant_id == found.applicant_id)) is not None:
-        raise sitting.ClosedError("Your data was deleted. You asked for it, so there is nothing more to see here.")
+        raise sitting.ForgottenError(
+            "Your name was removed. You asked for it, or the time for which it is kept is over. Nothing more is shown."
+        )
     return found
 
 

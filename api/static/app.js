@@ -69,8 +69,11 @@ function showSaved(text) {
 
 function countWords(area) {
   const words = area.value.trim().split(/\s+/).filter(Boolean).length;
+  const over = [...area.value].length - Number(area.dataset.most || Infinity);
   const out = document.getElementById(area.dataset.count);
-  if (out) out.textContent = words === 1 ? "1 word" : `${words} words`;
+  if (!out) return;
+  out.textContent = `${words === 1 ? "1 word" : `${words} words`}${over > 0 ? `: too long by ${over} letters` : ""}`;
+  out.classList.toggle("over", over > 0);
 }
 
 // -- shortcuts --------------------------------------------------------------------------------------
@@ -108,6 +111,7 @@ function nextCriterion(target) {
 }
 
 function onKey(event) {
+  if (event.repeat && event.key === "Enter" && event.target.matches("form.answer :not(textarea), h1, main, body")) return event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const help = document.getElementById("help");
   if (help.open) return;
@@ -131,14 +135,19 @@ function onKey(event) {
 // -- an interview's next question, as it is worded --------------------------------------------------
 
 const SLOW = 4000; // milliseconds without a word before the page says so
-const AGAIN = 1500; // between two tries, where the connection was lost
+const AGAIN = 1500; // between two tries, where the connection was lost: doubled each time, up to
+const SELDOM = 20000;
+const SENT = 10000; // milliseconds after which a form that brought no new page may be sent again
+const DOUBLE = 500; // milliseconds between the clicks of a double click, at most
+let swapped = -Infinity; // when the question on the page came
 const wait = (time) => new Promise((done) => { setTimeout(done, time); });
 
-async function hearWords(place) {
+async function hearWords(place, pause = AGAIN) {
   const worded = place.querySelector("#worded");
   const slow = setTimeout(() => place.querySelector("#slow")?.removeAttribute("hidden"), SLOW);
   try {
     const answer = await fetch(place.dataset.words);
+    if (!answer.ok) throw new Error(`${answer.status}`);
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       clearTimeout(slow);
@@ -146,13 +155,14 @@ async function hearWords(place) {
     }
   } catch { /* what stands on record is shown below, or it is tried again */ }
   clearTimeout(slow);
-  await bringNext(place);
+  await bringNext(place, pause);
 }
 
-async function bringNext(place) {
+async function bringNext(place, pause) {
   try {
     const answer = await fetch(place.dataset.next, { headers: { "HX-Request": "true" } });
     const html = await answer.text();
+    if (OVER.includes(answer.status)) return window.location.assign(place.dataset.next); // its page says why
     if (!answer.ok) throw new Error(`${answer.status}`);
     if (answer.headers.get("HX-Redirect") || answer.redirected || /^\s*<!doctype/i.test(html)) return window.location.assign(place.dataset.next);
     if (!place.isConnected) return undefined;
@@ -165,11 +175,13 @@ async function bringNext(place) {
     const current = question.querySelector("#current");
     if (current) { current.focus(); say("The next question is here."); }
   } catch {
-    say("The connection was lost. Your answer is saved; this page tries again by itself.");
-    await wait(AGAIN);
+    const lost = place.querySelector("#lost");
+    if (lost?.hidden) say(lost.textContent);
+    if (lost) lost.hidden = false;
+    await wait(pause);
     if (place.isConnected) {
       place.querySelector("#worded").textContent = "";
-      hearWords(place);
+      hearWords(place, Math.min(2 * pause, SELDOM));
     }
   }
   return undefined;
@@ -188,6 +200,7 @@ function arrive(root) {
   } else if (document.querySelector("[data-drafts=done]")) {
     forgetOtherDrafts("");
   }
+  for (const place of root.querySelectorAll("[data-if-draft]")) place.hidden = !memory.keys().some((key) => key.startsWith(DRAFT));
   const errors = root.querySelector("#errors");
   if (errors) errors.focus();
   const words = document.querySelector("[data-words]:not([data-heard])");
@@ -217,11 +230,39 @@ function afterSwap(event) {
   if (!question || event.detail.ctx.swap === "none") return; // "none": an error page, which replaces nothing
   arrive(question);
   document.getElementById("unsent")?.setAttribute("hidden", "");
+  swapped = performance.now();
   if (question.querySelector("#errors")) return;
   question.querySelector("h1").focus();
   window.scrollTo(0, 0);
-  showSaved("saved ✓");
-  say("Saved. Next question.");
+  const late = question.querySelector("#late");
+  showSaved(late ? "" : "saved ✓");
+  say(late ? late.textContent : "Saved. Next question.");
+}
+
+// The second half of a double click belongs to the question before, not to the one that has just come.
+function dropLateClick(event) {
+  if (event.detail < 2 || performance.now() - swapped > DOUBLE || !event.target.closest?.("form.answer button")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+// A form that opens another page is sent once, however often its button is pressed on a slow line.
+function sendOnce(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.classList.contains("sent")) {
+    event.preventDefault();
+    return;
+  }
+  form.classList.add("sent");
+  if (form.dataset.working) say(form.dataset.working);
+  setTimeout(() => form.classList.remove("sent"), SENT);
+}
+
+function tooLarge(field) {
+  const over = [...field.files].some((file) => file.size > Number(field.dataset.most));
+  field.setCustomValidity(over ? field.dataset.over : "");
+  field.reportValidity();
 }
 
 // htmx carries the style of a resized field over to the next one, which the policy rightly forbids.
@@ -237,9 +278,18 @@ function openWholePage(event) {
   window.location.assign(response.raw.url);
 }
 
-function notSent() {
+const OVER = [403, 404, 410];
+const WHY_NOT = {
+  413: "This is far too long to be sent. What you typed is kept on this device; shorten it and send it again.",
+  over: "This could not be sent: the test is no longer open here. What you typed is kept on this device. Maybe open your link again.",
+};
+
+function notSent(event) {
   const unsent = document.getElementById("unsent");
   if (!unsent) return;
+  const status = event?.detail?.ctx?.response?.status;
+  unsent.dataset.plain ??= unsent.textContent;
+  unsent.textContent = WHY_NOT[OVER.includes(status) ? "over" : status] || unsent.dataset.plain;
   unsent.hidden = false;
   unsent.scrollIntoView({ block: "nearest" });
   showSaved("not sent");
@@ -259,11 +309,15 @@ function start() {
     if (event.target.dataset.count) countWords(event.target);
     if (event.target.form?.dataset.draft) keepDraft(event.target.form);
   });
+  document.addEventListener("click", dropLateClick, true);
+  document.addEventListener("submit", sendOnce);
+  document.addEventListener("change", (event) => event.target.type === "file" && event.target.dataset.most && tooLarge(event.target));
+  window.addEventListener("pageshow", () => document.querySelectorAll("form.sent").forEach((form) => form.classList.remove("sent")));
   document.addEventListener("htmx:before:request", beginWork);
   document.addEventListener("htmx:after:swap", afterSwap);
   document.addEventListener("htmx:after:request", openWholePage);
   document.addEventListener("htmx:before:swap", dropStyles);
-  document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || notSent());
+  document.addEventListener("htmx:response:error", (event) => event.detail.ctx.response.status === 422 || notSent(event));
   document.addEventListener("htmx:error", notSent);
   arrive(document);
 }

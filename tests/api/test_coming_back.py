@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import func, select
 
-from tests.api.front import hidden, text
+from tests.api.front import fields, hidden, text
+from tests.api.test_conversation import come_to_the_interview, send
 from vetting.records import Sitting
 
 
@@ -64,4 +66,54 @@ def test_coming_back_after_the_end_and_after_the_deletion_tells_what_there_is(fr
     visitor.post(f"{mine}/delete", data={"confirm": "yes"})
     gone = visitor.get(link, follow_redirects=True)
     assert gone.status_code == 410
-    assert "Your data was deleted" in text(gone.text)
+    assert "Your name was removed" in text(gone.text)
+
+
+# -- two windows, and too much ----------------------------------------------------------------------
+
+
+def test_an_answer_from_another_window_is_said_to_be_late_and_the_same_form_again_is_not(front, visitor):
+    mine = front.begin(visitor)
+    page = visitor.get(mine)
+    first, second = (fields(page.text) | {"act": "skip", "request_id": one} for one in ("one", "two"))
+    assert visitor.post(mine, data=first).headers["location"] == mine
+    assert visitor.post(mine, data=first).headers["location"] == mine
+    late = visitor.post(mine, data=second, follow_redirects=True)
+    assert "The first answer counts" in text(late.text)
+    assert "The first answer counts" not in text(visitor.get(mine).text)
+
+
+def test_words_written_to_an_earlier_turn_come_back_beside_the_one_that_stands(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    _, after = send(visitor, mine, page, "From the first window")
+    if hidden(after.text, "question_id") != hidden(page.text, "question_id"):
+        pytest.skip("this interview ended after one turn")
+    stale = fields(page.text) | {"request_id": "another", "turn": hidden(page.text, "turn")[0], "act": "answer"}
+    back = visitor.post(mine, data=stale | {"text": "From the second <window>"})
+    assert back.status_code == 422
+    assert "It was not sent" in text(back.text)
+    assert "From the second &lt;window&gt;</textarea>" in back.text
+    assert hidden(back.text, "turn") == hidden(after.text, "turn")
+
+
+def test_too_long_an_answer_is_sent_back_whole_with_how_much_to_shorten(front, visitor):
+    much = "é\r\n" * 10_002  # a browser sends two letters for the end of a line; one was typed
+    mine, page = come_to_the_interview(front, visitor)
+    _, back = send(visitor, mine, page, much)
+    assert back.status_code == 422
+    assert "Shorten it by 4." in text(back.text)
+    assert back.text.count("é") == 10_002
+    other = front.begin(visitor)
+    page = visitor.get(other)
+    back = visitor.post(other, data=fields(page.text) | {"act": "answer", "rewrite": "x" * 20_001})
+    assert back.status_code == 422
+    assert "Shorten it by 1." in text(back.text)
+
+
+def test_too_large_a_file_says_so_and_leads_back(front, visitor):
+    mine = front.begin(visitor)
+    for size, status in ((5_000_001, 422), (6_500_000, 413)):
+        page = visitor.post(f"{mine}/experience", files={"file": ("cv.pdf", b"x" * size, "application/pdf")})
+        assert page.status_code == status
+        assert "larger than 5 MB" in text(page.text)
+        assert f'href="{mine}' in page.text

@@ -214,6 +214,45 @@ def test_a_failing_server_costs_no_answer(visit, site):
     assert tab.locator("#saved").inner_text() == "not sent"
 
 
+def test_what_is_far_too_long_is_not_told_to_be_sent_again_as_it_is(visit, site):
+    tab = visit("question-text", expects="413")
+    site.state.answer = HTMLResponse("<h1>Too much</h1>", status_code=413)
+    tab.locator("#text").fill("auf")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#unsent:has-text('far too long')")
+    site.state.answer = None
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#saved:has-text('saved')")
+
+
+def test_the_second_half_of_a_double_click_does_not_skip_the_next_question(visit, site):
+    tab = visit("question-text")
+    with tab.expect_response("**/sample/next/any"):
+        tab.get_by_role("button", name="Skip").click()
+    tab.wait_for_selector("#saved:has-text('saved')")
+    site.state.came = {}
+    tab.get_by_role("button", name="Skip").dispatch_event("click", {"detail": 2})
+    assert site.state.came == {}
+    with tab.expect_response("**/sample/next/any"):
+        tab.get_by_role("button", name="Skip").dispatch_event("click", {"detail": 1})
+    assert site.state.came["act"] == "skip"
+
+
+def test_a_form_that_opens_another_page_is_sent_once_however_often_it_is_pressed(visit):
+    tab = visit("invitation")
+    count = "event => { window.sent = (window.sent || 0) + !event.defaultPrevented; event.preventDefault(); }"
+    tab.evaluate(f"() => addEventListener('submit', {count})")  # called after the page's own
+    for _ in range(2):
+        tab.locator("main button.main").click()
+    assert tab.evaluate("window.sent") == 1
+
+
+def test_a_text_that_grows_too_long_says_by_how_much_before_it_is_sent(visit):
+    tab = visit("question-follow")
+    tab.locator("#text").fill("🙂 " * 10_002)
+    assert tab.locator("#text-count").inner_text() == "10002 words: too long by 4 letters"
+
+
 def test_a_refused_answer_comes_back_as_typed_with_the_focus_on_the_fault(visit, site):
     tab = visit("question-numeric", expects="422")
     site.state.answer = HTMLResponse(html_of("question-refused", FRAGMENT), status_code=422)

@@ -19,6 +19,7 @@ from contextlib import suppress
 import docx
 import pypdf
 from docx.oxml.ns import qn
+from docx.oxml.text.paragraph import CT_P
 from pypdf.errors import DependencyError, FileNotDecryptedError
 
 CPU_SECONDS, MOST_MEMORY = 8, 1_000_000_000  # of this process; bytes
@@ -60,7 +61,7 @@ def word(content: bytes) -> str:
     return "\n".join("".join(words(paragraph)) for paragraph in body.iter(PARAGRAPH))
 
 
-def words(paragraph: docx.oxml.text.paragraph.CT_P) -> Iterator[str]:
+def words(paragraph: CT_P) -> Iterator[str]:
     """A paragraph's own words: what stands in a text box within it has paragraphs of its own."""
     for part in paragraph.iter(TEXT, *BREAKS):
         above = part.iterancestors(PARAGRAPH, TWICE)

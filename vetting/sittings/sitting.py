@@ -41,6 +41,10 @@ class ClosedError(LookupError):
     """The invitation or sitting cannot be used; the message says why and what to do."""
 
 
+class ForgottenError(ClosedError):
+    """Nothing of a person's test is shown any more."""
+
+
 # -- inviting and beginning ------------------------------------------------------------------------
 
 
