@@ -95,7 +95,7 @@ def plan_page(
     request: Request, db: Session, ours: House, now: datetime, who: str, program: Program, trouble: str = ""
 ) -> Response:
     record = programs.previous(program)
-    experts = {str(person.id): person for person in programs.experts(db, beside=programs.OFFERS)}
+    experts = {str(person.id): person for person in programs.crew(db)}
     body: Json = record.body if record else {}
     rows = people(db, program, body, experts)
     at = page_of(request)
@@ -292,7 +292,7 @@ def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
 def gaining(db: Session, record: PlanRecord | None, trouble: str = "") -> dict[str, Any]:
     """What a little more would bring, where somebody had it worked out."""
     kept = gains.kept(db, record) if record else None
-    seen = gain_views.view(kept, programs.names(programs.experts(db, beside=programs.OFFERS))) if kept else None
+    seen = gain_views.view(kept, programs.names(programs.crew(db))) if kept else None
     base = f"/lead/{record.program_id}" if record else ""
     return {"gains": seen, "gains_action": f"{base}/gains", "gains_trouble": trouble}
 
@@ -328,7 +328,7 @@ def set_wishes(db: Session, program: Program, kind: str, wished: set[str], shown
     wished, shown: "person:queue", ticked when the form was sent and when its page was made.
     """
     held = {f"{wish.applicant_id}:{wish.queue}" for wish in programs.wishes(db, program) if wish.kind == kind}
-    known = {str(person.id) for person in programs.experts(db, beside=programs.OFFERS)}
+    known = {str(person.id) for person in programs.crew(db)}
     queues = {queue.name for queue in programs.queues_of(program)}
     for seats, said in (((shown - wished) & held, "free"), (wished - shown - held, kind)):
         for person, _, queue in sorted(seat.partition(":") for seat in seats):

@@ -42,7 +42,7 @@ def credentials_page(
     request: Request, db: Session, ours: House, now: datetime, who: str, errors: Sequence[tuple[str, str]] = (),
     said: Json | None = None,
 ) -> Response:  # fmt: skip
-    people, at = programs.experts(db, beside=programs.OFFERS), page_of(request)
+    people, at = programs.crew(db), page_of(request)
     shown = people[(at - 1) * PAGE : at * PAGE]
     asked = sorted({
         name for program in db.scalars(select(Program)) for queue in programs.queues_of(program)
@@ -72,7 +72,7 @@ def act(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form) 
 
 def claim(db: Session, form: FormData, who: str, now: datetime) -> str:
     number = number_of(text_of(form, "person"))
-    person = next((one for one in programs.experts(db, beside=programs.OFFERS) if one.id == number), None)
+    person = next((one for one in programs.crew(db) if one.id == number), None)
     if person is None:
         raise work.FormError("person", "Pick whose it is.")
     try:

@@ -49,7 +49,7 @@ def quality_page(
         "program": heading(program),
         "action": f"/lead/{program.id}/quality",
         "queues": [queue_view(request, db, program, *one, now) for one in enumerate(programs.queues_of(program), 1)],
-        "people": [(person.id, shown_name(person)) for person in programs.experts(db, beside=programs.OFFERS)],
+        "people": [(person.id, shown_name(person)) for person in programs.crew(db)],
         "picks": PICKS, "rounds_url": f"/lead/{program.id}/rounds", "most_people": rounds.PEOPLE[1],
     }  # fmt: skip
     return page(request, "lead/quality.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)

@@ -171,16 +171,22 @@ def people_of(db: Session, role: Role) -> list[Applicant]:
     return list(db.scalars(select(Applicant).where(Applicant.id.in_(seats)).order_by(Applicant.id).options(*WHOLE)))
 
 
-def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Applicant) -> Dossier:
+def dossiers(db: Session, ours: House, now: datetime, role: Role, people: Sequence[Applicant]) -> list[Dossier]:
+    """Everybody held against the role, on the scale that is published."""
     calibration = scales.latest(db)
-    form = RoleForm.model_validate(role.body)
-    return dossier.dossier(person, form, scales.of(calibration), ours.bank, calibration.id, now)
+    form, scale = RoleForm.model_validate(role.body), scales.of(calibration)
+    return [dossier.dossier(person, form, scale, ours.bank, calibration.id, now) for person in people]
+
+
+def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Applicant) -> Dossier:
+    (found,) = dossiers(db, ours, now, role, [person])
+    return found
 
 
 @router.get("/recruiter/roles/{number}")
 def candidates(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
     role = role_or_404(db, number)
-    known = [dossier_of(db, ours, now, role, person) for person in people_of(db, role)]
+    known = dossiers(db, ours, now, role, people_of(db, role))
     runs = dossier.alike([person for person in known if person.answered])
     flat = [person for run in runs for person in run]
     size = PAGE

@@ -45,7 +45,7 @@ def run_page(
     request: Request, db: Session, ours: House, now: datetime, who: str, program: Program,
     errors: Sequence[tuple[str, str]] = (), said: Json | None = None,
 ) -> Response:  # fmt: skip
-    people, flags = programs.experts(db, beside=programs.OFFERS), open_suspicions(db, program)
+    people, flags = programs.crew(db), open_suspicions(db, program)
     links = part(request, len(people), LINKS, "links", "#links-title")
     lane = part(request, len(flags), ROWS, "lane", "#lane-title")
     context = {

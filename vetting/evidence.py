@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import defaultload, selectinload
 
 from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
 from irt.conversation import PROPOSED, Criteria
@@ -35,8 +35,11 @@ CLAIM_SD, CLAIMANT_SD = 4.0, 3.0  # errors of a claim and of all claims of a per
 CLAIMS = 0  # the cluster of a person's claims; those of interviews are the numbers of their answers, from 1
 
 
-# loads people with all that their beliefs rest on, in a handful of queries instead of several a person
+# loads people with all that their beliefs rest on, in a handful of queries instead of several a person; what an answer
+# said and why it was asked move no belief, and come when they are read
 WHOLE = (
+    defaultload(Applicant.sittings).defaultload(Sitting.questions).defer(Question.why),
+    defaultload(Applicant.sittings).defaultload(Sitting.questions).defaultload(Question.answer).defer(Answer.response),
     selectinload(Applicant.sittings)
     .selectinload(Sitting.questions)
     .selectinload(Question.answer)
@@ -175,6 +178,7 @@ def vetted(
 
 def together(parts: Sequence[Evidence]) -> Evidence:
     """Rows of evidence one below the other."""
+    parts = [part for part in parts if len(part)] or parts[:1]
     return Evidence(
         items=stacked(*(part.items for part in parts)),
         level=np.concatenate([part.level for part in parts]),
@@ -257,7 +261,9 @@ def stacked(*parts: Items) -> Items:
     loads, cuts = max(part.skill.shape[1] for part in parts), max(part.threshold.shape[1] for part in parts)
 
     def wide(block: NDArray[Any], columns: int, fill: float) -> NDArray[Any]:
-        return np.pad(block, [(0, 0), (0, columns - block.shape[1])], constant_values=fill)
+        if (lacking := columns - block.shape[1]) == 0:
+            return block
+        return np.pad(block, [(0, 0), (0, lacking)], constant_values=fill)
 
     return Items(
         np.concatenate([wide(part.skill, loads, 0) for part in parts]),

@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from sqlalchemy import Pool, select
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session, defer, object_session
 
 from irt.model import Floats, Ints, Items
 from irt.population import Population, bifactor
@@ -239,8 +239,9 @@ def starting_criteria(bank: Bank, key: str, prior: Population) -> dict[str, dict
 
 
 def latest(db: Session) -> Calibration:
-    """The published calibration; a sitting that began with an earlier one keeps it."""
-    newest = db.scalars(select(Calibration).order_by(Calibration.id.desc()).limit(1)).first()
+    """The published calibration; a sitting that began with an earlier one keeps it. Its body comes when it is read."""
+    asked = select(Calibration).order_by(Calibration.id.desc()).limit(1).options(defer(Calibration.body))
+    newest = db.scalars(asked).first()
     if newest is None:
         raise LookupError("No calibration is published. Maybe the bank was never loaded: `assay serve` does it.")
     return newest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 DEMO_FILE = Path("assay-demo.db")
 DEMO_DATABASE = f"sqlite:///{DEMO_FILE}"
+SELDOM = (20_000, 20, 20)  # objects made until they are looked through: a page of 1,000 people makes some 100,000
 
 
 def add_to(app: typer.Typer) -> None:
@@ -129,6 +131,8 @@ def serve(
     for invitation, what in open_invitations(app.state.house.engine):
         link = f"{base}/i/{sign(settings.signing_key, 'invitation', invitation)}"
         out.print(f"An applicant's link:  [bold]{link}[/]{what}", soft_wrap=True)
+    gc.freeze()  # what the application is made of stays; a page's many facts go with it
+    gc.set_threshold(*SELDOM)
     with beside(app.state.house.engine, app.state.house.bank, settings):
         uvicorn.run(app, host=host, port=port, log_level="warning", server_header=False)
 

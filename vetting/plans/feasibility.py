@@ -65,8 +65,8 @@ def feasibility(db: Session, form: ProgramForm, now: datetime, rng: np.random.Ge
     """What of the program can be made by whom, now and soon. Raises ValueError when the program cannot be right."""
     scale = scales.of(scales.latest(db))
     table(form.queues, scale.skills)  # refuses unknown skills before anything is drawn
-    bench = bench_of(db, form, scale, now)
-    ids = [person.id for person in programs.experts(db)]
+    ready = programs.experts(db)
+    bench = bench_of(db, form, scale, now, ready)
     chances = {kind: seen_chances(db, kind, now) for kind in CHANCE}
     advanced = advance_rate(db)
     futures = [
@@ -80,7 +80,7 @@ def feasibility(db: Session, form: ProgramForm, now: datetime, rng: np.random.Ge
         "people": {kind: int((bench.kind == kind).sum()) for kind in CHANCE},
         "chances": {kind: dict(zip(map(str, HORIZONS), chance, strict=True)) for kind, chance in chances.items()},
         "queues": queues,
-        "able": able_by_queue([str(number) for number in ids], form.queues, futures[0][0].able[: len(ids)]),
+        "able": able_by_queue([str(one.id) for one in ready], form.queues, futures[0][0].able[: len(ready)]),
         "feasible": all(queue["verdict"] == "feasible" for queue in queues),
     }
 
@@ -88,8 +88,8 @@ def feasibility(db: Session, form: ProgramForm, now: datetime, rng: np.random.Ge
 # -- who there is ----------------------------------------------------------------------------------
 
 
-def bench_of(db: Session, form: ProgramForm, scale: Scale, now: datetime) -> Bench:
-    ready = programs.experts(db)
+def bench_of(db: Session, form: ProgramForm, scale: Scale, now: datetime, ready: Sequence[Applicant]) -> Bench:
+    """The experts who are ready first, then whoever may become one."""
     known = {person.id for person in ready}
     others = db.scalars(
         select(Applicant).where(~Applicant.decisions.any(), Applicant.sittings.any()).order_by(Applicant.id)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from vetting.plans.papers import held, key
-from vetting.programs import experts, names, offer, previous, queues_of, wishes
+from vetting.programs import crew, names, offer, previous, queues_of, wishes
 from vetting.records import Applicant, Json, Program
 from vetting.scope import QueueForm
 
@@ -74,7 +74,7 @@ def since_plan(db: Session, program: Program, able: Mapping[str, Sequence[str]],
     """Who left and who came since the last plan, queue by queue, and why they left; empty without a plan that says."""
     plan = previous(program)
     before: Mapping[str, Sequence[str]] = plan.body.get("able", {}) if plan else {}
-    here = {str(person.id): person for person in experts(db)}
+    here = {str(person.id): person for person in crew(db)}
     known = names(here.values()) | {
         str(p): one.name for p in absent(before, here) if (one := db.get(Applicant, int(p)))
     }
