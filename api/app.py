@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import (
     applicant,
+    candidates,
     conversation,
     desk,
     experience,
@@ -58,7 +59,7 @@ HEADERS = {
 LARGEST_BODY, LARGEST_FILE = 1_000_000, 20_000_000  # bytes of a form; of a file of units
 LARGEST_RESUME = resume.LARGEST + LARGEST_BODY  # with what is typed beside it
 DOORS = (
-    applicant, experience, conversation, result, worker, recruiter, desk, papers, scoping, running, uploads,
+    applicant, experience, conversation, result, worker, recruiter, candidates, desk, papers, scoping, running, uploads,
     quality, reviewers, weights, rounds, lead,
 )  # fmt: skip
 SESSION_SECONDS = 14 * 24 * 3600

@@ -160,7 +160,8 @@ def when(row: Json) -> str:
 
 
 def dossier_url(person: Applicant) -> str:
-    return f"/recruiter/roles/{person.decisions[-1].role_id}/people/{person.id}"
+    role = programs.advanced(person) or person.decisions[-1].role
+    return f"/recruiter/roles/{role.id}/people/{person.id}"
 
 
 def reason(row: Json) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
@@ -17,20 +16,18 @@ from sqlalchemy.orm import Session
 from api import views
 from api.auth import is_staff_key, sign
 from api.deps import DB, House, Now, Number, Ours, page
-from api.forms import Form, number_of, page_of, said_of, text_of
+from api.forms import Form, number_of, said_of, text_of
 from vetting import scale as scales
-from vetting.decisions import decision, dossier
+from vetting.decisions import applications, decision, dossier
 from vetting.decisions.dossier import CLEARS, Dossier
-from vetting.evidence import WHOLE
 from vetting.messages import DecisionForm, RoleForm
 from vetting.models import calls
-from vetting.records import Answer, Applicant, Invitation, Role, Sitting
+from vetting.records import Answer, Applicant, Decision, Invitation, Role
 from vetting.sittings import sitting
-from vetting.sittings.content import unasked
 
 router = APIRouter()
-PAGE = 25
 DAYS = 14  # an invitation works, unless said otherwise
+TWICE = timedelta(minutes=1)  # within it, the same form is one that was sent twice
 SHOWN = 8  # pieces of evidence on a dossier's first screen
 
 
@@ -97,10 +94,14 @@ def home_page(
     request: Request, db: Session, ours: House, now: datetime, who: str, *, created: Mapping[str, Any] | None = None,
     said: Mapping[str, Any] | None = None, errors: Sequence[tuple[str, str]] = (),
 ) -> Response:  # fmt: skip
-    roles = current_roles(db)
+    roles, came, links = current_roles(db), applications.applications(db, now), applications.invited(db)
     context = {
         **frame("recruiter", who, db, ours),
-        "roles": [{"id": role.id, "url": f"/recruiter/roles/{role.id}", **counts(db, role, now)} for role in roles],
+        "roles": [
+            {"id": role.id, "title": role.name, "url": f"/recruiter/roles/{role.id}",
+             **applications.tally(came.get(role.name, ()), links.get(role.name, 0))}
+            for role in roles
+        ],
         "invite": {
             "action": "/recruiter/invitations", "roles": [(role.id, role.name) for role in roles],
             "until": (now + timedelta(days=DAYS)).date().isoformat(),
@@ -117,19 +118,6 @@ def current_roles(db: Session) -> list[Role]:
     )
 
 
-def counts(db: Session, role: Role, now: datetime) -> dict[str, Any]:
-    """How far the people invited to a role have come."""
-    invitations = db.scalars(select(Invitation).join(Role).where(Role.name == role.name)).all()
-    seats = [seat for invitation in invitations for seat in invitation.sittings]
-    done = [seat for seat in seats if seat.ending]
-    dead = Counter("link ran out" for seat in seats if not seat.ending and seat.invitation.expires < now)
-    return {
-        "title": role.name, "invited": sum(invitation.uses for invitation in invitations), "started": len(seats),
-        "done": len(done), "stopped": dead.total(), "stopped_why": ", ".join(dead),
-        "waiting": sum(not seat.applicant.decisions for seat in done),
-    }  # fmt: skip
-
-
 @router.post("/recruiter/invitations")
 def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form) -> Response:
     role = db.get(Role, number_of(text_of(form, "role")) or 0)
@@ -144,7 +132,10 @@ def invite(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: For
     if role is None or until is None or errors:
         return home_page(request, db, ours, now, who, said=said_of(form), errors=errors)
     days = (until - now) / timedelta(days=1)
-    request.session["invited"] = sitting.invite(db, role, now=now, days=days, name=name[:120]).id
+    same = Invitation.role_id == role.id, Invitation.name == name[:120], Invitation.at > now - TWICE
+    made = db.scalars(select(Invitation).where(*same, Invitation.uses == 1, ~Invitation.sittings.any())).first()
+    made = made or sitting.invite(db, role, now=now, days=days, name=name[:120])
+    request.session["invited"] = made.id
     return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)
 
 
@@ -166,11 +157,6 @@ def role_or_404(db: Session, number: int) -> Role:
     return role
 
 
-def people_of(db: Session, role: Role) -> list[Applicant]:
-    seats = select(Sitting.applicant_id).join(Invitation).join(Role).where(Role.name == role.name)
-    return list(db.scalars(select(Applicant).where(Applicant.id.in_(seats)).order_by(Applicant.id).options(*WHOLE)))
-
-
 def dossiers(db: Session, ours: House, now: datetime, role: Role, people: Sequence[Applicant]) -> list[Dossier]:
     """Everybody held against the role, on the scale that is published."""
     calibration = scales.latest(db)
@@ -181,45 +167,6 @@ def dossiers(db: Session, ours: House, now: datetime, role: Role, people: Sequen
 def dossier_of(db: Session, ours: House, now: datetime, role: Role, person: Applicant) -> Dossier:
     (found,) = dossiers(db, ours, now, role, [person])
     return found
-
-
-@router.get("/recruiter/roles/{number}")
-def candidates(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
-    role = role_or_404(db, number)
-    known = dossiers(db, ours, now, role, people_of(db, role))
-    runs = dossier.alike([person for person in known if person.answered])
-    flat = [person for run in runs for person in run]
-    size = PAGE
-    at = page_of(request)
-    window = set(map(id, flat[(at - 1) * size : at * size]))
-    groups = [
-        {"people": shown, "apart": f"These {len(run)} cannot be told apart" if len(run) > 1 else ""}
-        for run in runs
-        if (shown := [candidate(db, ours, role, person) for person in run if id(person) in window])
-    ]
-    context = {
-        **frame("recruiter", who, db, ours), "subject": "Candidates", "role": counts(db, role, now), "bar_p": CLEARS,
-        "unasked": unasked(RoleForm.model_validate(role.body), ours.bank), "groups": groups,
-        "pager": views.pager(f"/recruiter/roles/{number}", at, len(flat), size),
-    }  # fmt: skip
-    return page(request, "recruiter/candidates.html", context)
-
-
-def candidate(db: Session, ours: House, role: Role, person: Dossier) -> dict[str, Any]:
-    """A row of the list: the three skills of the role furthest from settled."""
-    scale = scales.of(scales.latest(db))
-    deciding = sorted(
-        (skill for skill in person.skills if skill.clears is not None), key=lambda s: abs((s.clears or 0) - 0.5)
-    )
-    more = dossier.more_minutes(person, scale, ours.bank) if person.state == "open" and person.finished else None
-    decided = person.applicant.decisions[-1].verdict if person.applicant.decisions else None
-    return {
-        "name": shown_name(person.applicant), "url": f"/recruiter/roles/{role.id}/people/{person.applicant.id}",
-        "p": person.clears,
-        "deciding": [bar(skill, scale) for skill in deciding[:3]],
-        "question": views.open_question(person, more, ours.bank, ask_url(role, person, more)),
-        "decided": decided, "running": not person.finished,
-    }  # fmt: skip
 
 
 def bar(skill: dossier.SkillView, scale: scales.Scale) -> views.SkillBar:
@@ -276,12 +223,23 @@ def dossier_page(
         ],
         "talks": views.talks(person, scale, ours.bank, here),
         "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),
-        "integrity": [], "decisions": [views.decision(record) for record in reversed(person.decisions)],
+        "integrity": [], **decided(db, role, person),
         "may_decide": bool(known.answered) and bool(person.name),
         "decide_action": here, "second_view": "",
         "notice": request.session.pop("notice", ""), "said": said, "errors": list(errors),
     }  # fmt: skip
     return page(request, "recruiter/dossier.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
+
+
+def decided(db: Session, role: Role, person: Applicant) -> dict[str, Any]:
+    """Decisions and appeals, newest first; an appeal is open until somebody decides for its role again."""
+    held = person.standing.get(role.name)
+    appeals = applications.appeals_of(db, person, role.name)
+    return {
+        "decisions": [views.decision(record) for record in reversed(person.decisions)],
+        "held": held.id if held else 0,
+        "appeals": [(one.words, one.at, held is None or held.at < one.at) for one in reversed(appeals)],
+    }
 
 
 @router.get("/recruiter/roles/{number}/people/{person}/answers/{answer}")
@@ -316,9 +274,22 @@ def decide(
         words = {"verdict": "Choose advance, hold or decline.", "reason": "Give a reason: the candidate will read it."}
         errors = [(str(e["loc"][0]), words[str(e["loc"][0])]) for e in wrong.errors()]
         return dossier_page(request, db, ours, now, who, role, applicant, said_of(form), errors)
+    held = applicant.standing.get(role.name)
+    if held and text_of(form, "held") not in {"", str(held.id)}:
+        if (held.verdict, held.reason) != (said.verdict, said.reason):  # else the form was sent twice
+            return dossier_page(request, db, ours, now, who, role, applicant, said_of(form), [("verdict", late(held))])
+        return RedirectResponse(f"/recruiter/roles/{number}/people/{person}", HTTPStatus.SEE_OTHER)
     decision.decide(db, dossier_of(db, ours, now, role, applicant), role, said, by=who, now=now)
     request.session["notice"] = "Decision recorded. You can decide anew at any time; both stay on record."
     return RedirectResponse(f"/recruiter/roles/{number}/people/{person}", HTTPStatus.SEE_OTHER)
+
+
+def late(held: Decision) -> str:
+    """That somebody decided since a form was opened."""
+    return (
+        f"{held.by} decided “{held.verdict}” since this page was opened, and yours is not recorded. "
+        "Maybe read their reason below, and record yours if it should take the place of theirs."
+    )
 
 
 @router.post("/recruiter/roles/{number}/people/{person}/ask/{skill}")
@@ -329,6 +300,11 @@ def ask(
     role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
     if skill not in ours.bank.tree.skills:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    further = sitting.invite(db, role, now=now, days=DAYS, name=applicant.name, applicant=applicant, focus=(skill,))
+    open_to_them = Invitation.applicant_id == applicant.id, Invitation.expires > now, ~Invitation.sittings.any()
+    links = db.scalars(select(Invitation).where(Invitation.role_id == role.id, *open_to_them).order_by(Invitation.id))
+    further = next((link for link in links if link.focus == [skill]), None)  # asked already, and not begun
+    further = further or sitting.invite(
+        db, role, now=now, days=DAYS, name=applicant.name, applicant=applicant, focus=(skill,)
+    )
     request.session["invited"] = further.id
     return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)

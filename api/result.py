@@ -45,8 +45,10 @@ def result_page(
     scale = scales.of(mine.calibration)
     person = dossier.dossier(mine.applicant, form, scale, ours.bank, mine.calibration_id, now)
     mattered = dossier.evidence_of(mine.applicant, form, scale, ours.bank, now)[:MATTERED]
-    decided = mine.applicant.decisions[-1] if mine.applicant.decisions else None
+    decided = mine.applicant.standing.get(mine.invitation.role.name)  # what another role's people decided is not told
     appealed = db.scalar(select(Appeal.at).where(Appeal.sitting_id == mine.id).order_by(Appeal.id.desc()).limit(1))
+    if appealed and decided and decided.at > appealed:
+        appealed = None  # it was answered, and may be appealed again
     context = {
         "subject": form.name, "invitation": {"asked_by": ours.settings.organisation, "role": form.name},
         "finished": mine.ending.at, "questions": person.answered, "minutes": person.minutes,

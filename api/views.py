@@ -67,6 +67,8 @@ class DecisionView:
     reason: str
     by: str
     on: datetime
+    role: str
+    seen: str  # what was known at that moment
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,17 @@ def pager(url: str, page: int, count: int, size: int) -> Pager:
 
 
 def decision(record: Decision) -> DecisionView:
-    return DecisionView(record.verdict, record.reason, record.by, record.at)
+    return DecisionView(
+        record.verdict, record.reason, record.by, record.at, record.role.name, seen_then(record.evidence)
+    )
+
+
+def seen_then(known: Json) -> str:
+    """What stood on the screen when somebody decided; decisions put on record by hand say nothing of it."""
+    if "clears" not in known:
+        return ""
+    score = f", mean skill {known['score']:+.2f} ± {known['score_sd']:.2f}" if "score_sd" in known else ""
+    return f"Known then: P(meets every bar) {known['clears']:.2f}{score}, on scale {known['calibration']}."
 
 
 def names(skills: Sequence[str], bank: Bank) -> list[str]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from vetting.evidence import WHOLE
-from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Wish
+from vetting.records import Applicant, Availability, Decision, Json, PlanRecord, Program, Queue, Role, Wish
 from vetting.scope import ProgramForm, QueueForm
 from vetting.work_records import Scope
 
@@ -73,7 +73,7 @@ def crew(db: Session) -> list[Applicant]:
 def experts(
     db: Session, *, only: Applicant | None = None, beside: Sequence[ExecutableOption] = WHOLE
 ) -> list[Applicant]:
-    """Applicants whom a recruiter's latest decision advanced and who gave hours; or only whether this one is such.
+    """Applicants whom a recruiter advanced for some role, and who gave hours; or only whether this one is such.
 
     They are loaded with what is named beside: all that is known of them, unless it is less that is wanted.
     """
@@ -84,7 +84,13 @@ def experts(
         .order_by(Applicant.id)
         .options(*beside)
     )
-    return [person for person in people if person.decisions[-1].verdict == "advance" and offer(person).hours > 0]
+    return [person for person in people if advanced(person) and offer(person).hours > 0]
+
+
+def advanced(person: Applicant) -> Role | None:
+    """The role somebody is advanced for, the latest of several; that another role declined them changes nothing."""
+    held = [one for one in person.standing.values() if one.verdict == "advance"]
+    return max(held, key=lambda one: one.id).role if held else None
 
 
 def offer(person: Applicant) -> Availability:
