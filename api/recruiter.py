@@ -22,6 +22,7 @@ from vetting.decisions import applications, decision, dossier
 from vetting.decisions.dossier import CLEARS, Dossier
 from vetting.messages import DecisionForm, RoleForm
 from vetting.models import calls
+from vetting.programs import standing
 from vetting.records import Answer, Applicant, Decision, Invitation, Role
 from vetting.sittings import sitting
 
@@ -233,7 +234,7 @@ def dossier_page(
 
 def decided(db: Session, role: Role, person: Applicant) -> dict[str, Any]:
     """Decisions and appeals, newest first; an appeal is open until somebody decides for its role again."""
-    held = person.standing.get(role.name)
+    held = standing(person).get(role.name)
     appeals = applications.appeals_of(db, person, role.name)
     return {
         "decisions": [views.decision(record) for record in reversed(person.decisions)],
@@ -274,7 +275,7 @@ def decide(
         words = {"verdict": "Choose advance, hold or decline.", "reason": "Give a reason: the candidate will read it."}
         errors = [(str(e["loc"][0]), words[str(e["loc"][0])]) for e in wrong.errors()]
         return dossier_page(request, db, ours, now, who, role, applicant, said_of(form), errors)
-    held = applicant.standing.get(role.name)
+    held = standing(applicant).get(role.name)
     if held and text_of(form, "held") not in {"", str(held.id)}:
         if (held.verdict, held.reason) != (said.verdict, said.reason):  # else the form was sent twice
             return dossier_page(request, db, ours, now, who, role, applicant, said_of(form), [("verdict", late(held))])

@@ -21,6 +21,7 @@ from vetting import scale as scales
 from vetting.decisions import decision, dossier
 from vetting.evidence import belief
 from vetting.messages import RoleForm
+from vetting.programs import standing
 from vetting.records import Appeal, Json, Question, Sitting
 from vetting.sittings import sitting
 from vetting.work_records import Offer
@@ -45,7 +46,7 @@ def result_page(
     scale = scales.of(mine.calibration)
     person = dossier.dossier(mine.applicant, form, scale, ours.bank, mine.calibration_id, now)
     mattered = dossier.evidence_of(mine.applicant, form, scale, ours.bank, now)[:MATTERED]
-    decided = mine.applicant.standing.get(mine.invitation.role.name)  # what another role's people decided is not told
+    decided = standing(mine.applicant).get(mine.invitation.role.name)  # what another role's people decided is not told
     appealed = db.scalar(select(Appeal.at).where(Appeal.sitting_id == mine.id).order_by(Appeal.id.desc()).limit(1))
     if appealed and decided and decided.at > appealed:
         appealed = None  # it was answered, and may be appealed again

@@ -87,9 +87,14 @@ def experts(
     return [person for person in people if advanced(person) and offer(person).hours > 0]
 
 
+def standing(person: Applicant) -> dict[str, Decision]:
+    """The decision that holds for each role, by the role's name: the latest."""
+    return {one.role.name: one for one in person.decisions}
+
+
 def advanced(person: Applicant) -> Role | None:
     """The role somebody is advanced for, the latest of several; that another role declined them changes nothing."""
-    held = [one for one in person.standing.values() if one.verdict == "advance"]
+    held = [one for one in standing(person).values() if one.verdict == "advance"]
     return max(held, key=lambda one: one.id).role if held else None
 
 

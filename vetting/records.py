@@ -112,11 +112,6 @@ class Applicant(Record):
         """All that work showed of this person, see learning.py."""
         return [*self.outcomes, *self.looks]
 
-    @property
-    def standing(self) -> dict[str, Decision]:
-        """The decision that holds for each role, by the role's name: the latest."""
-        return {one.role.name: one for one in self.decisions}
-
 
 class Sitting(Record):
     """One way through one adaptive test. Everything it needs to be replayed is fixed when it begins."""

@@ -99,6 +99,18 @@ def too_wide(tab: Any) -> float:
     return float(tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+def hard_to_hit(tab: Any) -> list[str]:
+    """Links of a table that take the focus where nobody sees them, or that stand alone and are lower than 24 pixels."""
+    return list(
+        tab.evaluate("""() => [...document.querySelectorAll("table a, .push")].filter((link) => {
+        const head = link.closest("thead"), style = getComputedStyle(link);
+        if (style.visibility === "hidden" || !link.checkVisibility()) return false;
+        if (head && getComputedStyle(head).clipPath !== "none") return true;
+        return link.matches("th > a, .push, td > .flag") && link.getBoundingClientRect().height < 23.9;
+    }).map((link) => link.textContent)""")
+    )
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_is_accessible_and_fits_a_phone_in_light_and_dark(visit, name):
     tab = visit(name)
@@ -120,6 +132,7 @@ def test_pages_fit_the_narrowest_screens_and_double_zoom(visit, site):
         for width in (320, 640, 900):
             tab.set_viewport_size({"width": width, "height": 700})
             assert (name, width, max(0.0, too_wide(tab))) == (name, width, 0.0)
+            assert (name, width, hard_to_hit(tab)) == (name, width, [])
 
 
 @pytest.mark.parametrize("name", ["dossier", "dossier-decided"])
