@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from api.auth import sign
 from tests.api.front import SECRET, fields, hidden, running
-from tests.conftest import free_port, serve
+from tests.api.phoenix import Phoenix
 from tests.item_bank.responses import right, wrong
 from tests.vetting.story import begin, role_form
 from vetting import scale as scales
@@ -24,6 +24,7 @@ from vetting.sittings import sitting
 KILLS = 12
 QUESTIONS = 26
 LONGEST_WAIT = 0.05  # seconds between sending an answer and the kill: a request takes about as long
+CONSENT = {"consent": "yes", "name": "Ada"}
 FORM = role_form("math.algebra", "math.proof", "science.physics", "society.law", minutes=240)
 
 
@@ -37,22 +38,21 @@ class Walker:
 
     def __init__(self, database, seat, bank):
         self.engine, self.bank = store.connect(database), bank
-        self.database, self.port, self.seat = database, free_port(), seat
+        self.seat = seat
         self.path = f"/s/{sign(SECRET, 'sitting', seat)}"
         self.acknowledged: dict[str, dict] = {}  # question id -> what was said
-        self.start()
-
-    def start(self):
-        self.server = serve(self.database, self.port, ASSAY_SECRET=SECRET)
+        self.server = Phoenix(database, ASSAY_SECRET=SECRET)
         self.client = httpx.Client(base_url=self.server.url, timeout=30)
 
     def stop(self):
         self.client.close()
-        self.server.kill()
+        self.server.end()
 
     def revive(self):
-        self.stop()
-        self.start()
+        self.client.close()
+        self.server.kill()
+        self.server.rise()
+        self.client = httpx.Client(base_url=self.server.url, timeout=30)
 
     def question(self):
         """(id, form fields) of the question that is shown."""
@@ -78,7 +78,7 @@ class Walker:
         thread = threading.Thread(target=self.send, args=(number, form))
         thread.start()
         thread.join(delay)
-        self.server.process.kill()
+        self.server.kill()
         thread.join()
         self.revive()
 
@@ -184,12 +184,17 @@ def check_races(database, tries=8):
         assert questions in {tries, tries + 1}
         asked = at_once(lambda: one.get(mine), lambda: two.get(mine))
         assert len({hidden(page.text, "question_id")[0] for page in asked}) == 1
-        for _ in range(tries // 2):
-            link = front.invite()
-            begun = at_once(
-                *(lambda c=c, link=link: c.post(link, data={"consent": "yes", "name": "Ada"}) for c in (one, two))
-            )
-            assert sorted(page.status_code for page in begun) == [303, 410]
+        for number in range(tries // 2):
+            link = front.invite(uses=2)
+            with front.visitor() as first:
+                front.begin(first, link)
+            begun = at_once(*(lambda c=c, link=link: c.post(link, data=CONSENT) for c in (one, two)))
+            assert sorted(page.status_code for page in begun) == [303, 410]  # one seat was left
+            alone = front.invite()
+            begun = at_once(*(lambda c=c, link=alone: c.post(link, data=CONSENT) for c in (one, two)))
+            assert [page.status_code for page in begun] == [303, 303]  # to their one sitting
+            assert len({page.headers["location"] for page in begun}) == 1
+            assert front.facts(select(func.count(Sitting.id)))[0][0] == 1 + 3 * (number + 1)
 
 
 def test_two_at_the_same_moment_have_one_effect(tmp_path):
