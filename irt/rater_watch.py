@@ -16,9 +16,11 @@ shift sooner in the worst case (Moustakides 1986).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import toeplitz
 
 from irt.model import Floats, Ints
 from irt.rater_step import chances, reaches
@@ -29,7 +31,10 @@ SHIFT = 0.3  # standard deviations of quality
 RUN = 10_000  # answers between false alarms
 STATES = 150  # of the Markov chain
 BATCH = 4_000  # cells taken at a time
+CLEAR = 6.0  # errors of the severity that is known, above which a shift can be told from them
 FEWEST_STEADY = 300  # answers whose sums a limit is read from
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # over what is not known of a rater's severity
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 def foretold(fit: Fit, answer: Ints, criterion: Ints, rater: Ints) -> Floats:
@@ -153,11 +158,15 @@ def cusum(steps: Floats) -> Floats:
 
 def limit_for(p: Floats, sides: tuple[Floats, Floats], run: float) -> float:
     """H at which two one-sided charts together accuse a steady rater once in `run` answers."""
+    return limit_at(lambda limit: sum(1 / max(run_length(p, side, limit), 1.0) for side in sides), run)
+
+
+def limit_at(rate: Callable[[float], float], run: float) -> float:
+    """The least limit between .5 and 25 whose rate of false alarms is at most 1 / run."""
     low, high = 0.5, 25.0
     for _ in range(40):
         middle = (low + high) / 2
-        rate = sum(1 / max(run_length(p, side, middle), 1.0) for side in sides)
-        low, high = (middle, high) if rate > 1 / run else (low, middle)
+        low, high = (middle, high) if rate(middle) > 1 / run else (low, middle)
         if high - low < 1e-3:
             break
     return high
@@ -167,18 +176,13 @@ def run_length(p: Floats, steps: Floats, limit: float) -> float:
     """Mean answers to the first alarm from S = 0, steps (n, K) with chances p (n, K), every answer alike."""
     chance = p.ravel() / p.sum()
     width = limit / (STATES - 0.5)
-    fine = np.round(steps.ravel() / width * 8).astype(np.int64)  # an eighth of a state: shared below between two
-    low = int(fine.min())
-    mass = np.bincount(fine - low, weights=chance)
-    jump = (np.flatnonzero(mass) + low) / 8
-    weight = mass[mass > 0]
-    stay = np.zeros((STATES, STATES))
-    for state in range(STATES):
-        to = np.maximum(state + jump, 0.0)
-        left = np.floor(to).astype(np.int64)
-        for place, part in ((left, 1 - (to - left)), (left + 1, to - left)):
-            inside = place < STATES
-            stay[state] += np.bincount(place[inside], weights=(weight * part)[inside], minlength=STATES)
+    at = np.clip(steps.ravel() / width, -STATES, STATES)  # in states; from beyond either end nothing more can happen
+    left = np.floor(at).astype(np.int64)
+    share = at - left  # of the state to the right
+    jump = np.bincount(left + STATES, weights=chance * (1 - share), minlength=2 * STATES + 2)
+    jump += np.bincount(left + STATES + 1, weights=chance * share, minlength=2 * STATES + 2)
+    stay = toeplitz(jump[STATES:0:-1], jump[STATES : 2 * STATES])  # (s, j): chance of j - s
+    stay[:, 0] = np.cumsum(jump)[STATES:0:-1]  # what would fall below 0 stays there
     return float(np.linalg.solve(np.eye(STATES) - stay, np.ones(STATES))[0])
 
 
@@ -194,22 +198,46 @@ def by_answer(answer: Ints, level: Ints, ratio: Floats) -> Floats:
 
 
 def drift_by_answer(steady: tuple[Floats, Floats], now: tuple[Floats, Floats], *, run: float = RUN) -> Drift:
-    """Watch one rater answer by answer, all criteria of an answer together: (stricter, milder) sums of `by_answer`.
-
-    Criteria of one answer share what nobody knows of it, so their ratios move together and a limit that took them for
-    independent would accuse too often. The limit is therefore from the rater's own answers while it was calibrated,
-    steady (m,). Its severity is the one that these answers tell, so that what they lean to either side is chance: both
-    sides' sums are moved to their common mean, which makes the limit far surer. Raises ValueError where those are too
-    few to tell.
-    """
-    if len(steady[0]) < FEWEST_STEADY:
-        raise ValueError(
-            f"drift_by_answer: {len(steady[0])} answers from the calibration, but {FEWEST_STEADY} are needed. "
-            "Maybe watch grade by grade until there are more."
-        )
-    chance, middle = np.ones((len(steady[0]), 1)), np.mean(steady)
-    up, down = ((side - side.mean() + middle)[:, None] for side in steady)
-    limit = limit_for(chance, (up, down), run)
+    """Watch one rater answer by answer, all criteria of an answer together: (stricter, milder) sums of `by_answer`."""
+    limit = limit_by_answer(steady, run=run)
     paths = [cusum(side) for side in now]
     over = np.flatnonzero((paths[0] > limit) | (paths[1] > limit))
     return Drift(paths[0], paths[1], limit, int(over[0]) + 1 if len(over) else None)
+
+
+def least_shift(doubt: float) -> float:
+    """The δ to watch for where severity is known to ± doubt: half of it must stand clear of what is not known."""
+    return max(SHIFT, CLEAR * doubt)
+
+
+def limit_by_answer(
+    steady: tuple[Floats, Floats], *, doubt: float = 0.0, shift: float = SHIFT, run: float = RUN
+) -> float:
+    """H of a chart over answers, from a rater's (m,) steady sums to either side.
+
+    Criteria of one answer share what nobody knows of it, so their ratios move together and a limit that took them for
+    independent would accuse too often. The limit is therefore from the rater's own answers while it was calibrated.
+    Its severity is the one that these answers tell, so that what they lean to either side is chance: both sides' sums
+    are moved to their common mean, which makes the limit far surer. What is not known of that severity (`doubt`, a
+    standard error in sds) moves all later sums one way: an error e adds ±e δ I to each, with I = -2 E[sum] / δ² the
+    information of an answer, and the rate of false alarms is the mean over e ~ N(0, doubt²).
+    Raises ValueError where those answers are too few to tell.
+    """
+    if len(steady[0]) < FEWEST_STEADY:
+        raise ValueError(
+            f"limit_by_answer: {len(steady[0])} answers from the calibration, but {FEWEST_STEADY} are needed. "
+            "Maybe watch grade by grade until there are more."
+        )
+    chance, middle = np.ones((len(steady[0]), 1)), float(np.mean(steady))
+    up, down = ((side - side.mean() + middle)[:, None] for side in steady)
+    errors = doubt * NODES if doubt else np.zeros(1)
+    weights = WEIGHTS if doubt else np.ones(1)
+    lean = -2 * middle / shift * errors  # e δ I
+
+    def rate(limit: float) -> float:
+        each = [
+            1 / max(run_length(chance, side + way * c, limit), 1.0) for c in lean for side, way in ((up, 1), (down, -1))
+        ]
+        return float(np.repeat(weights, 2) @ each)
+
+    return limit_at(rate, run)

@@ -7,6 +7,7 @@ the calibration on that knows its severity and discrimination; before, it runs i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ ADJUDICATOR = "adjudicator:"
 DISPUTE = 2  # verdicts on one criterion that lie so many levels apart are not averaged
 SHARP = 0.5  # discrimination from which a rater can dispute: a duller one differs by its noise alone
 
+CHANGED = re.compile(r"~[0-9]+$")  # what a rater's name ends with once it changed
 NO_MODEL = "no model grades here"  # why an answer is left to people where none is set
 
 
@@ -49,6 +51,11 @@ def readings(body: Mapping[str, Any]) -> dict[str, Reading]:
 def reading(rater: str, known: Mapping[str, Reading]) -> Reading | None:
     """How to read a rater; None: not yet, the rater is in the shadow."""
     return known.get(rater) or KINDS.get(rater.partition(":")[0])
+
+
+def original(rater: str) -> str:
+    """The model and prompt behind a rater's name, whatever it is called since it changed."""
+    return CHANGED.sub("", rater)
 
 
 def counted(grades: Iterable[Grade], known: Mapping[str, Reading]) -> list[tuple[Grade, Reading]]:

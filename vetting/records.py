@@ -188,7 +188,7 @@ class Grade(Record):
     __table_args__ = (UniqueConstraint("answer_id", "rater", "criterion"),)
 
     answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"))
-    rater: Mapped[str]  # "key", "human:…", "model:…@…"
+    rater: Mapped[str] = mapped_column(index=True)  # "key", "human:…", "model:…@…", once changed "model:…@…~3"
     criterion: Mapped[str] = mapped_column(default="")
     level: Mapped[int]  # 0 = worst
     because: Mapped[str] = mapped_column(default="")
@@ -395,4 +395,5 @@ class AuditEntry(Record):
 
 
 import vetting.interview_records  # noqa: E402
+import vetting.rater_records  # noqa: E402
 import vetting.work_records  # noqa: E402, F401 -- the facts of work stand on these, and belong to one metadata

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -27,30 +26,23 @@ def panel(
 ) -> None:
     """Models that grade interviews: severity, discrimination, people's mean beside theirs, what still lacks."""
     from vetting import scale, store
-    from vetting.grades import rater_readings
+    from vetting.grades import rater_readings, watching
 
     engine, _ = opened(database, existing=True)
     now = datetime.now(UTC)
+    watching.follow(engine, now)
     with store.writing(engine) as db:
-        found = rater_readings.measure(db, scale.of(scale.latest(db)), now, simulated=simulated)
+        newest = scale.latest(db)
+        found = rater_readings.measure(db, scale.of(newest), now, simulated=simulated)
+        rater_readings.keep(db, found, newest.id, now, simulated=simulated)
         made = rater_readings.publish(db, found, "assay panel", now) if publish else None
         number = made.id if made else None
     if as_json:
-        print_json({"raters": [row(one) for one in found], "calibration": number})
+        print_json({"raters": [rater_readings.row(one) for one in found], "calibration": number})
         return
     tell(found, "simulated" if simulated else "real")
     if publish:
         out.print(f"published as scale {number}" if number else "Nobody is ready, so nothing was published.")
-
-
-def row(one: RaterReport) -> dict[str, Any]:
-    return {
-        "rater": one.rater, "answers": one.answers, "beside_people": one.beside, "severity": one.found.severity,
-        "severity_se": one.found.severity_se, "discrimination": one.discrimination,
-        "log_discrimination_se": one.found.log_discrimination_se, "mean": one.model_mean,
-        "peoples_mean": one.mean_level._asdict() if one.mean_level else None, "live": one.live,
-        "lacking": list(one.lacking), "watch": asdict(one.watch) if one.watch else None,
-    }  # fmt: skip
 
 
 def tell(found: list[RaterReport], people: str) -> None:
@@ -67,7 +59,13 @@ def tell(found: list[RaterReport], people: str) -> None:
         )  # fmt: skip
     out.print(table)
     for one in found:
-        state = "counts" if one.live else ("is ready to count" if not one.lacking else "grades in the shadow")
+        state = (
+            "changed and counts no more"
+            if one.ended
+            else "counts"
+            if one.live
+            else ("is ready to count" if not one.lacking else "grades in the shadow")
+        )
         out.print(f"{one.rater} {state}." + "".join(f" {reason}" for reason in one.lacking), markup=False)
         if one.watch:
             out.print(f"{one.rater}: {one.watch}", markup=False)

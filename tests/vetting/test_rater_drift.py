@@ -1,10 +1,11 @@
-"""A model whose verdicts count is watched: steady it is left in peace, changed it is noticed, and the way is told."""
+"""What is steady in a rater is read with its limit: what is not known of its severity makes the limit higher."""
 
 import numpy as np
 import pytest
 
 from irt.model import Items, probability
-from vetting.grades.rater_drift import Seen, watch
+from irt.rater_watch import FEWEST_STEADY, SHIFT, cusum, least_shift, limit_by_answer
+from vetting.grades.rater_drift import Seen, steadiness, sums
 
 STEEP, CRITERIA = 3.0, 3
 DOUBT = 0.5  # sd of quality that is not known, half of its variance the answer's
@@ -22,21 +23,26 @@ def seen(rng, severity):
     return Seen(level, items, STEEP * mean, np.full(n, (STEEP * DOUBT) ** 2), answer)
 
 
-@pytest.mark.parametrize(("shift", "direction"), [(0.0, None), (0.4, "stricter"), (-0.4, "milder")])
-def test_a_change_is_noticed_and_told_with_its_direction(shift, direction):
-    severity = np.where(np.arange(700) < 500, 0.3, 0.3 + shift)
-    found = watch(seen(np.random.default_rng(3), severity), np.repeat(np.arange(700) >= 500, CRITERIA))
-    assert (found.steady, found.since, found.direction) == (500, 200, direction)
-    if direction:
-        assert found.alarm <= 120
-        assert f"became {direction} since it counts: noticed after {found.alarm} of 200" in str(found)
-    else:
-        assert "steady over 200 answers" in str(found)
+def test_a_change_carries_its_own_chart_beyond_the_limit_and_a_steady_rater_stays_below():
+    rng = np.random.default_rng(3)
+    told = steadiness(seen(rng, np.full(500, 0.3)))
+    assert told.answers == 500
+    assert abs(told.found.severity - 0.3) < 3 * told.found.severity_se
+    for shift, crossed in ((0.0, [False, False]), (0.4, [True, False]), (-0.4, [False, True])):
+        paths = [cusum(side)[:150] for side in sums(told.found, seen(rng, np.full(150, 0.3 + shift)), told.shift)]
+        assert [bool((path > told.limit).any()) for path in paths] == crossed
 
 
-def test_an_answer_is_later_when_one_of_its_verdicts_is_and_nothing_later_is_nothing_to_watch():
-    told = seen(np.random.default_rng(4), np.zeros(310))
-    assert watch(told, np.zeros(930, bool)) is None
-    later = np.zeros(930, bool)
-    later[929] = True
-    assert watch(told, later).since == 1
+def test_what_is_not_known_of_severity_makes_the_limit_higher():
+    rng = np.random.default_rng(4)
+    step = rng.normal(size=FEWEST_STEADY)
+    steady = (0.3 * step - 0.045, -0.3 * step - 0.045)
+    limits = [limit_by_answer(steady, doubt=doubt) for doubt in (0.0, 0.02, 0.05)]
+    assert limits == sorted(limits)
+    assert limits[2] > limits[0] + 1
+    assert [least_shift(doubt) for doubt in (0.0, 0.05, 0.1)] == pytest.approx([SHIFT, SHIFT, 2 * SHIFT])
+
+
+@pytest.mark.parametrize("answers", [1, FEWEST_STEADY - 1])
+def test_few_answers_tell_nothing_steady(answers):
+    assert steadiness(seen(np.random.default_rng(5), np.zeros(answers))) is None

@@ -20,7 +20,7 @@ MODEL = "model:one@abc"
 HOUR = timedelta(hours=1)
 
 
-def interview(db, scale, probe, rng, number, *, audited, at=NOON):
+def interview(db, scale, probe, rng, number, *, audited, at=NOON, read=STRICT, model=MODEL):
     """A person's interview with a follow-up on each criterion, graded by the model and perhaps by a person."""
     answer = spoken(db, probe, "Something.", name=f"Person {number}")
     for k, criterion in enumerate(probe.criteria):
@@ -31,9 +31,10 @@ def interview(db, scale, probe, rng, number, *, audited, at=NOON):
     db.refresh(answer.question)
     theta = rng.multivariate_normal(scale.population.mean, scale.population.cov)
     shared = rng.normal()
-    for rater, read in ((MODEL, STRICT), ("human:bea", panel.KINDS["human"])):
-        if rater == MODEL or audited:
-            grade(db, scale, answer, probe, rng, rater, read, theta, shared, at)
+    if audited:
+        grade(db, scale, answer, probe, rng, "human:bea", panel.KINDS["human"], theta, shared, at)
+    grade(db, scale, answer, probe, rng, model, read, theta, shared, at)
+    return answer
 
 
 def grade(db, scale, answer, probe, rng, rater, read, theta, shared, at):
@@ -100,8 +101,8 @@ def test_a_model_is_watched_from_the_calibration_on_that_made_it_count(sqlite_db
     }  # fmt: skip
     interview(db, scale, probe, rng, 2, audited=False, at=NOON + 2 * HOUR)
     (found,) = rater_readings.measure(db, scales.of(made), NOON)
-    assert (found.watch.steady, found.watch.since, found.watch.alarm) == (1, 1, None)
-    assert "1 answers were graded before it counted, 300 are needed" in str(found.watch)
+    assert (found.watch.steady, found.watch.since, found.watch.alarm) == (2, 0, None)
+    assert str(found.watch) == "not watched yet: 2 of the 300 answers that tell what is steady are there."
 
 
 def test_few_grades_leave_a_model_in_the_shadow_with_the_reason(sqlite_db, bank):

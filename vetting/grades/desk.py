@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session, selectinload
 from item_bank.load import Bank
 from item_bank.probe import Criterion, Probe
 from vetting import evidence, panel
+from vetting.grades import rater_changes
 from vetting.panel import Reading
 from vetting.records import Answer, AuditEntry, Grade, Question, Referral
 from vetting.scale import Scale
@@ -85,7 +86,8 @@ def tasks(db: Session, bank: Bank, scale: Scale, now: datetime, grader: str | No
     """What waits, disputes first and the oldest first; with a grader, what is for them."""
     found = []
     referrals: dict[int, dict[str, str]] = {}
-    for one in db.scalars(select(Referral).order_by(Referral.id)):
+    overruled = rater_changes.of(db).read_as
+    for one in db.scalars(select(Referral).where(Referral.rater.not_in(list(overruled))).order_by(Referral.id)):
         referrals.setdefault(one.answer_id, {})[one.criterion] = one.why
     for answer in spoken(db, bank):
         probe = bank.probes[answer.question.item_id]

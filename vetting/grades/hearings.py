@@ -18,11 +18,13 @@ from sqlalchemy.orm import Session
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from vetting import store
+from vetting.grades import rater_changes, watching
 from vetting.grades.grading import Graded, Hearing, Judged, Panel, grade, reread, settle
 from vetting.grades.verdicts import Said
 from vetting.models import calls
 from vetting.models.llm import Attempt
 from vetting.models.prompts import Prompt
+from vetting.panel import original
 from vetting.records import Answer, Grade, Json, ModelCall, Question, Referral
 
 PURPOSE = calls.GRADE
@@ -62,7 +64,10 @@ def said_in(question: Question) -> list[Said]:
 
 
 def grade_kept(engine: Engine, answer_id: int, bank: Bank, by: Panel, now: datetime) -> Judged:
-    """Grade an answer that is already on record. No transaction is open while models are asked."""
+    """Grade an answer that is already on record, then look whether a model changed.
+
+    No transaction is open while models are asked.
+    """
     with store.reading(engine) as db:
         answer = db.get_one(Answer, answer_id)
         sitting_id, probe, turns = (
@@ -74,6 +79,7 @@ def grade_kept(engine: Engine, answer_id: int, bank: Bank, by: Panel, now: datet
     found = grade(probe, turns, by)
     with store.writing(engine) as db:
         keep(db, db.get_one(Answer, answer_id), probe, found, now)
+    watching.follow(engine, now)
     return found
 
 
@@ -88,14 +94,15 @@ def keep(db: Session, answer: Answer, probe: Probe, found: Judged, now: datetime
         )  # fmt: skip
         if rows:
             kept[id(heard)] = rows[-1]
-    given = {(one.rater, one.criterion) for one in answer.grades}
+    given = {(original(one.rater), one.criterion) for one in answer.grades}
+    changes = rater_changes.of(db)
     for one in found.grades:
         if (one.rater, one.criterion) not in given:
             said = one.verdict
             answer.grades.append(
                 Grade(
-                    at=now, rater=one.rater, criterion=one.criterion, level=said.level, quote=said.quote,
-                    confidence=said.confidence, call=kept.get(id(one.hearing)),
+                    at=now, rater=changes.called(one.rater), criterion=one.criterion, level=said.level,
+                    quote=said.quote, confidence=said.confidence, call=kept.get(id(one.hearing)),
                 )
             )  # fmt: skip
     db.add_all(
@@ -207,7 +214,8 @@ def regrade(db: Session, version: str) -> list[Again]:
     Where an answer was graded more than once, the first run counts, as its verdicts are those on record.
     """
     kept: dict[int, list[Row]] = {}
-    for one in db.scalars(select(Grade).where(Grade.rater.endswith(f"@{version}"))):
+    by_it = Grade.rater.endswith(f"@{version}") | Grade.rater.contains(f"@{version}~")
+    for one in db.scalars(select(Grade).where(by_it)):
         kept.setdefault(one.answer_id, []).append(_of_grade(one))
     out = []
     for answer, runs in runs_of(db, version).items():
@@ -232,4 +240,5 @@ def runs_of(db: Session, version: str) -> dict[int, dict[str, list[ModelCall]]]:
 
 
 def _of_grade(one: Grade) -> Row:
-    return Row(str(one.answer_id), one.criterion, one.rater, one.level, one.confidence or 0.0, one.quote)
+    said_by = original(one.rater)
+    return Row(str(one.answer_id), one.criterion, said_by, one.level, one.confidence or 0.0, one.quote)

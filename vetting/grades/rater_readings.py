@@ -11,8 +11,8 @@ kind, since the same criterion comes again and again: a rater should be measured
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -20,38 +20,22 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from assignment.agreement import Estimate, Labels, Statistic, cohen, quadratic_credit
 from irt.audit import Mean, corrected_mean
-from irt.belief import Belief, Evidence, solve
-from irt.model import Floats, Items, rated
+from irt.model import Floats
 from irt.newcomer import Newcomer, newcomer
-from irt.population import Population
 from vetting import evidence
 from vetting import scale as scales
-from vetting.evidence import Verdict
-from vetting.grades import rater_drift
-from vetting.grades.desk import MODEL
-from vetting.grades.rater_drift import Seen, Watch
-from vetting.panel import ADJUDICATOR, Reading
-from vetting.records import Answer, Applicant, Calibration, Grade
+from vetting.grades import rater_changes, watching
+from vetting.grades.rater_looks import Look, looks, seen_in
+from vetting.grades.watching import Watch
+from vetting.rater_records import PanelAccount
+from vetting.records import Applicant, Calibration, Json
 from vetting.scale import Scale
 
 SURE = 0.10  # standard error of severity, in sds, below which a rater counts
 FEWEST = 50  # answers beside a person's verdict, whatever the standard error says
 DULL = 0.15  # discrimination below which a rater tells nothing worth its disputes
-PEOPLE = ("human:", ADJUDICATOR)
-FAULTLESS = Reading(1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """One verdict of a model, with what everything else says of that criterion of that answer."""
-
-    grade: Grade
-    items: Items  # (1,) as a faultless rater reads it
-    mean: float
-    variance: float
-    person: int
-    beside: int | None  # a person's level on the same criterion
 
 
 @dataclass(frozen=True)
@@ -66,6 +50,9 @@ class RaterReport:
     model_mean: float  # the model's own
     live: bool  # its verdicts count on the published scale
     lacking: tuple[str, ...]  # before they may
+    agreement: Estimate | None = None  # with people on the same criteria: kappa, squared weights
+    names: tuple[str, ...] = ()  # that its verdicts stand under; the first is its own
+    ended: bool = False  # it changed: no verdict is kept under these names any more
     watch: Watch | None = None  # of a rater whose verdicts count: has it changed since?
 
     @property
@@ -76,94 +63,47 @@ class RaterReport:
 def measure(db: Session, scale: Scale, now: datetime, *, simulated: bool = False) -> list[RaterReport]:
     """Every model that has graded, by name."""
     by_rater: dict[str, list[Look]] = {}
+    changes, known = rater_changes.of(db), watching.numbers(db)
     people = select(Applicant).where(Applicant.simulated == simulated).order_by(Applicant.id)
     for person in db.scalars(people.options(*evidence.WHOLE)):
         for look in looks(person, scale, now):
-            by_rater.setdefault(look.grade.rater, []).append(look)
-    since = rater_drift.known_since(db, by_rater)
-    return [report(rater, found, scale, since.get(rater)) for rater, found in sorted(by_rater.items())]
+            by_rater.setdefault(changes.read_as.get(look.grade.rater, look.grade.rater), []).append(look)
+    return [
+        replace(
+            report(rater, found, scale), names=tuple(changes.names(rater)), ended=changes.ended(rater) is not None,
+            watch=None if simulated else watching.state(db, rater, known, changes),
+        )
+        for rater, found in sorted(by_rater.items())
+    ]  # fmt: skip
 
 
-def looks(person: Applicant, scale: Scale, now: datetime) -> Iterator[Look]:
-    """Models' verdicts on one person's interviews, each with a belief that no model's verdict on it has entered."""
-    verdicts = evidence.judged(person.sittings, scale)
-    for answer in evidence.interviews(person.sittings, scale):
-        models = [grade for grade in answer.grades if grade.rater.startswith(MODEL)]
-        if models:
-            elsewhere = [one for one in verdicts if one.answer is not answer]
-            here = [one for one in verdicts if one.answer is answer and one.grade.rater.startswith(PEOPLE)]
-            belief = belief_with_effect(person, elsewhere, here, scale, now)
-            yield from looks_at(answer, models, belief, scale)
-
-
-def belief_with_effect(
-    person: Applicant, elsewhere: list[Verdict], here: list[Verdict], scale: Scale, now: datetime
-) -> Belief:
-    """The belief over the skills and, as one more, over what the criteria of one answer share."""
-    claims = evidence.claims_of(person)
-    rest = evidence.vetted(person.sittings, elsewhere, person.certificates, claims, scale, now)
-    own = shared_as_skill(evidence.talked(here, scale), len(scale.population))
-    return solve(with_effect(scale.population), evidence.together([*rest, own])).belief
-
-
-def with_effect(population: Population) -> Population:
-    """One more dimension, independent of the skills and of unit variance."""
-    return Population(
-        np.append(population.mean, 0.0),
-        np.vstack([population.loading, np.zeros(population.loading.shape[1])]),
-        np.append(population.specific, 1.0),
-    )
-
-
-def shared_as_skill(seen: Evidence, dimension: int) -> Evidence:
-    """Rows of one answer, whose shared effect is a loading on a dimension of its own."""
-    n = len(seen)
-    items = replace(
-        seen.items,
-        skill=np.column_stack([seen.items.skill, np.full(n, dimension)]),
-        slope=np.column_stack([seen.items.slope, seen.effect]),
-    )
-    return replace(seen, items=items, cluster=np.full(n, -1), effect=np.zeros(n))
-
-
-def looks_at(answer: Answer, models: list[Grade], belief: Belief, scale: Scale) -> Iterator[Look]:
-    asked, last = evidence.asked_about(answer.question), len(scale.population)
-    human = {grade.criterion: grade.level for grade in answer.grades if grade.rater.startswith(PEOPLE)}
-    for row in scale.probes.of(answer.question.item_id):
-        criterion = scale.probes.criterion(row)
-        rows = np.array([row])
-        seen = evidence.as_read(scale, rows, [FAULTLESS]).after(np.array([asked[criterion]]))
-        along = np.zeros(last + 1)
-        np.add.at(along, seen.items.skill[0], seen.items.slope[0])
-        along[last] = seen.effect[0]
-        variance = float(along @ belief.cov @ along + seen.blur[0])
-        for grade in models:
-            if grade.criterion == criterion:
-                yield Look(
-                    grade, rated(seen.items, 1.0, 0.0), float(along @ belief.mean), variance,
-                    answer.question.sitting.applicant_id, human.get(criterion),
-                )  # fmt: skip
-
-
-def report(rater: str, found: list[Look], scale: Scale, since: datetime | None) -> RaterReport:
+def report(rater: str, found: list[Look], scale: Scale) -> RaterReport:
     found = sorted(found, key=lambda look: look.grade.id)
-    items = evidence.stacked(*(look.items for look in found))
-    level = np.array([look.grade.level for look in found], dtype=np.int64)
-    answer = np.array([look.grade.answer_id for look in found], dtype=np.int64)
-    seen = Seen(level, items, column(found, "mean"), column(found, "variance"), answer)
-    told = newcomer(*seen)
-    top = (items.levels - 1).astype(np.float64)
+    seen = seen_in(found)
+    level, answer, told = seen.level, seen.answer, newcomer(*seen)
+    top = (seen.items.levels - 1).astype(np.float64)
     audited = np.array([look.beside is not None for look in found])
     beside = len(np.unique(answer[audited]))
     return RaterReport(
         rater, len(np.unique(answer)), beside, told, mean_of(found, level / top, top, audited),
-        float((level / top).mean()), rater in scale.raters, lacking(told, beside),
-        rater_drift.watch(seen, np.array([look.grade.at > since for look in found])) if since else None,
+        float((level / top).mean()), rater in scale.raters, lacking(told, beside), agreement(found),
     )  # fmt: skip
 
 
-def column(found: Iterable[Look], field: str) -> Floats:
-    return np.array([getattr(look, field) for look in found])
+def agreement(found: Iterable[Look]) -> Estimate | None:
+    """Weighted kappa with people on criteria that both graded; answers are the draws."""
+    both = [(look.grade.answer_id, look.grade.level, look.beside) for look in found if look.beside is not None]
+    if not both:
+        return None
+    answer, ours, theirs = np.array(both, dtype=np.int64).T
+    unit, rater = np.tile(np.arange(len(both)), 2), np.repeat([0, 1], len(both))
+    levels = int(max(ours.max(), theirs.max())) + 1
+    labels = Labels(unit, rater, np.concatenate([ours, theirs]), levels)
+    each = cohen(labels, 0, 1, quadratic_credit(levels))
+    own = np.unique(answer, return_inverse=True)[1]
+    per_answer = np.zeros((own.max() + 1, each.per_unit.shape[1]))
+    np.add.at(per_answer, own, each.per_unit)
+    return Statistic(per_answer, each.of).analytic()
 
 
 def mean_of(found: list[Look], share: Floats, top: Floats, audited: NDArray[np.bool_]) -> Mean | None:
@@ -190,11 +130,11 @@ def lacking(told: Newcomer, beside: int) -> tuple[str, ...]:
 
 def publish(db: Session, found: Iterable[RaterReport], who: str, now: datetime) -> Calibration | None:
     """A calibration that knows the raters who are ready; None where there is none."""
-    ready = [one for one in found if not one.lacking]
+    ready = [one for one in found if not one.lacking and not one.ended]
     if not ready:
         return None
     newest = scales.latest(db)
-    known = {one.rater: numbers(one) for one in ready}
+    known = {name: numbers(one) for one in ready for name in one.names or (one.rater,)}
     body = {**newest.body, "raters": {**newest.body.get("raters", {}), **known}}
     return scales.publish(db, body, f"{len(ready)} raters of interviews measured", who, now)
 
@@ -204,3 +144,37 @@ def numbers(one: RaterReport) -> dict[str, float]:
         "discrimination": one.discrimination, "severity": one.found.severity,
         "sd_log_discrimination": one.found.log_discrimination_se, "sd_severity": one.found.severity_se,
     }  # fmt: skip
+
+
+# -- kept ------------------------------------------------------------------------------------------
+
+
+def keep(
+    db: Session, found: Iterable[RaterReport], scale_id: int, now: datetime, *, simulated: bool = False
+) -> PanelAccount:  # fmt: skip
+    """Put what was measured on record, for the page of raters."""
+    account = PanelAccount(
+        at=now, calibration_id=scale_id, simulated=simulated, body={"raters": [row(one) for one in found]}
+    )
+    db.add(account)
+    db.flush()
+    return account
+
+
+def row(one: RaterReport) -> Json:
+    """A rater's figures as pages and files have them."""
+    return {
+        "rater": one.rater, "answers": one.answers, "beside_people": one.beside, "severity": one.found.severity,
+        "severity_se": one.found.severity_se, "discrimination": one.discrimination,
+        "log_discrimination_se": one.found.log_discrimination_se, "mean": one.model_mean,
+        "peoples_mean": one.mean_level._asdict() if one.mean_level else None, "live": one.live,
+        "lacking": list(one.lacking), "agreement": told(one.agreement),
+        "watch": asdict(one.watch) if one.watch else None,
+    }  # fmt: skip
+
+
+def told(one: Estimate | None) -> Json | None:
+    """A coefficient, where the verdicts can say it."""
+    if one is None or not np.isfinite([one.value, one.low]).all():
+        return None
+    return {"value": one.value, "low": one.low, "high": one.high, "answers": one.units}
