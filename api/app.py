@@ -25,6 +25,7 @@ from api import (
     lead,
     papers,
     quality,
+    raters,
     recruiter,
     result,
     reviewers,
@@ -60,7 +61,7 @@ LARGEST_BODY, LARGEST_FILE = 1_000_000, 20_000_000  # bytes of a form; of a file
 LARGEST_RESUME = resume.LARGEST + LARGEST_BODY  # with what is typed beside it
 DOORS = (
     applicant, experience, conversation, result, worker, recruiter, candidates, desk, papers, scoping, running, uploads,
-    quality, reviewers, weights, rounds, lead,
+    quality, raters, reviewers, weights, rounds, lead,
 )  # fmt: skip
 SESSION_SECONDS = 14 * 24 * 3600
 

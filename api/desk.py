@@ -10,11 +10,12 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
+from api import views
 from api.deps import DB, House, Now, Number, Ours, now, page
 from api.forms import Form, number_of, said_of, text_of
 from api.recruiter import Staff, frame
 from vetting import scale as scales
-from vetting.grades import desk
+from vetting.grades import desk, rater_page
 from vetting.grades.desk import DeskError, Task, Verdict
 from vetting.records import Answer
 
@@ -46,6 +47,7 @@ def home_page(
         "lanes": [(*LANES[lane], count[lane]) for lane in desk.LANES],
         "tasks": [row(task) for task in found[:SHOWN]], "more": max(0, len(found) - SHOWN),
         "next_url": f"/desk/{found[0].answer.id}" if found else "", "notice": request.session.pop("notice", ""),
+        "alarms": [(views.rater(one.rater), one.at, one.reason) for one in rater_page.alarms(db)],
     }  # fmt: skip
     return page(request, "desk/home.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from item_bank.load import Bank
 from vetting import store
-from vetting.grades import hearings
+from vetting.grades import hearings, rater_readings
 from vetting.grades.grading import Panel, panel_of
 from vetting.settings import Settings
 
@@ -53,8 +53,17 @@ def keep_grading(engine: Engine, bank: Bank, by: Panel, over: Event) -> None:
             except Exception:
                 broken.add(answer)
                 log.exception("answer %s could not be graded; it waits for people", answer)
+        account(engine)
         if over.wait(EVERY):
             return
+
+
+def account(engine: Engine) -> None:
+    """What is known of the raters, measured anew once enough verdicts came since."""
+    try:
+        rater_readings.keep_up(engine, datetime.now(UTC))
+    except Exception:
+        log.exception("raters could not be measured; the page shows the figures from before")
 
 
 def what_waits(engine: Engine, bank: Bank) -> list[int]:

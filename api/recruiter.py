@@ -71,7 +71,7 @@ def frame(here: str, who: str, db: Session, ours: House) -> dict[str, Any]:
     return {
         "nav": [
             ("Roles", "/recruiter", here == "recruiter"), ("Grading", "/desk", here == "desk"),
-            ("Programs", "/lead", here == "lead"),
+            ("Raters", "/raters", here == "raters"), ("Programs", "/lead", here == "lead"),
         ],
         "who": who, "home_url": "/recruiter",
         "versions": [f"scale {scales.latest(db).id}", f"bank {ours.bank.version}"],

@@ -11,7 +11,7 @@ from irt.population import Population
 from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
-from vetting import evidence
+from vetting import evidence, panel
 from vetting.decisions.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
 from vetting.models import calls
 from vetting.models.calls import Bill
@@ -253,9 +253,15 @@ def talk_row(said: Answer, scale: Scale, bank: Bank, here: str) -> TalkRow:
 def rater(name: str) -> str:
     """Who graded, in words."""
     kind, _, who = name.partition(":")
-    said = {"human": who, "adjudicator": f"{who}, to settle a dispute", "model": who.replace("@", ", prompt "),
+    said = {"human": who, "adjudicator": f"{who}, to settle a dispute", "model": model(who),
             "offline": "a program that counts words", "key": "the key"}  # fmt: skip
     return said.get(kind, name)
+
+
+def model(who: str) -> str:
+    """A model with its prompt, in words."""
+    name = panel.original(who).replace("@", ", prompt ")
+    return name if panel.original(who) == who else f"{name}, since it changed"
 
 
 def criteria_of(said: Answer, probe: Probe) -> list[tuple[str, int, list[tuple[str, int, str, datetime]]]]:

@@ -70,4 +70,4 @@ class PanelAccount(Record):
 
     calibration_id: Mapped[int] = mapped_column(ForeignKey("calibration.id"))
     simulated: Mapped[bool]  # of simulated people's answers
-    body: Mapped[Json]  # {"raters": [as `assay panel --json` tells them]}
+    body: Mapped[Json]  # {"raters": [as `assay panel --json` tells them], "verdicts": then}

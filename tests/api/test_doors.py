@@ -87,7 +87,7 @@ def routes(front, *, staff):
         one for door in front.app.routes for one in getattr(getattr(door, "original_router", None), "routes", [])
     ):
         path = route.path
-        if path.startswith(("/recruiter", "/lead")) == staff:
+        if path.startswith(("/recruiter", "/lead", "/desk", "/raters")) == staff:
             for method in route.methods - {"HEAD"}:
                 yield method, path
 

@@ -163,8 +163,9 @@ def test_the_same_facts_give_the_same_steps(changed):
         body = db.scalars(select(Steady)).one().body
         for kind in (Referral, WatchStep, RaterChange, Steady):
             db.execute(delete(kind))
-    (change,) = watching.follow(changed, moment(3_000))
+    (number,) = watching.follow(changed, moment(3_000))
     with store.reading(changed) as db:
+        change = db.get_one(RaterChange, number)
         (again,) = db.scalars(select(Steady)).all()
         assert again.body == body
         steps = [(one.answer_id, one.stricter, one.milder) for one in db.scalars(select(WatchStep))]

@@ -65,7 +65,7 @@ def raters(db: Session) -> Raters:
         Told(
             name, standing(name, readings, changes), verdicts, answers, last, panel.reading(name, readings),
             measured.get(same.get(name, name)), None if simulated else watching.state(db, name, known, changes),
-            bills.get(panel.original(name)), began(name, changes),
+            bills.get(name), began(name, changes),
         )
         for name, (verdicts, answers, last) in tally.items()
         if not name.startswith("key")
@@ -107,9 +107,7 @@ def bills_of(db: Session) -> dict[str, Bill]:
         func.count(func.nullif(ModelCall.fault, "")), func.sum(ModelCall.seconds), func.sum(ModelCall.cost),
         func.count(ModelCall.cost), func.max(ModelCall.seconds),
     )  # fmt: skip
-    rows = db.execute(
-        found.where(ModelCall.purpose == calls.GRADE).group_by(ModelCall.model, ModelCall.prompt_version)
-    )
+    rows = db.execute(found.where(ModelCall.purpose == calls.GRADE).group_by(ModelCall.model, ModelCall.prompt_version))
     return {
         f"{MODEL}{model}@{version}": Bill(n, faults, float(seconds), float(cost or 0.0), n - priced, float(longest))
         for model, version, n, faults, seconds, cost, priced, longest in rows

@@ -17,24 +17,26 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from assignment.agreement import Estimate, Labels, Statistic, cohen, quadratic_credit
 from irt.audit import Mean, corrected_mean
 from irt.model import Floats
 from irt.newcomer import Newcomer, newcomer
-from vetting import evidence
+from vetting import evidence, store
 from vetting import scale as scales
 from vetting.grades import rater_changes, watching
+from vetting.grades.desk import MODEL
 from vetting.grades.rater_looks import Look, looks, seen_in
 from vetting.grades.watching import Watch
 from vetting.rater_records import PanelAccount
-from vetting.records import Applicant, Calibration, Json
+from vetting.records import Applicant, Calibration, Grade, Json
 from vetting.scale import Scale
 
 SURE = 0.10  # standard error of severity, in sds, below which a rater counts
 FEWEST = 50  # answers beside a person's verdict, whatever the standard error says
+MORE, FIRST = 1.25, 80  # of verdicts since the last account; before the first
 DULL = 0.15  # discrimination below which a rater tells nothing worth its disputes
 
 
@@ -149,12 +151,35 @@ def numbers(one: RaterReport) -> dict[str, float]:
 # -- kept ------------------------------------------------------------------------------------------
 
 
+def keep_up(engine: Engine, now: datetime) -> None:
+    """Measure anew once models' verdicts are a quarter more than at the last account, so that it costs little each."""
+    with store.reading(engine) as db:
+        graded = verdicts(db)
+        before = db.scalars(
+            select(PanelAccount).where(~PanelAccount.simulated).order_by(PanelAccount.id.desc())
+        ).first()
+        if graded < MORE * max(before.body["verdicts"] if before else 0, FIRST):
+            return
+        newest = scales.latest(db)
+        found = measure(db, scales.of(newest), now)
+    with store.writing(engine) as db:
+        keep(db, found, newest.id, now)
+
+
+def verdicts(db: Session) -> int:
+    """Models' verdicts on record."""
+    return db.scalar(select(func.count(Grade.id)).where(Grade.rater.startswith(MODEL))) or 0
+
+
 def keep(
     db: Session, found: Iterable[RaterReport], scale_id: int, now: datetime, *, simulated: bool = False
 ) -> PanelAccount:  # fmt: skip
     """Put what was measured on record, for the page of raters."""
     account = PanelAccount(
-        at=now, calibration_id=scale_id, simulated=simulated, body={"raters": [row(one) for one in found]}
+        at=now,
+        calibration_id=scale_id,
+        simulated=simulated,
+        body={"raters": [row(one) for one in found], "verdicts": verdicts(db)},
     )
     db.add(account)
     db.flush()

@@ -37,8 +37,8 @@ MOST_STEADY = 1_000  # answers that what is steady is read from
 TOLD = "Graded by {rater} while it was changing: it became {direction} about here."
 
 
-def follow(engine: Engine, now: datetime) -> list[RaterChange]:
-    """Look at all verdicts that came since the last look; the changes that were noticed."""
+def follow(engine: Engine, now: datetime) -> list[int]:
+    """Look at all verdicts that came since the last look; numbers of the changes that were noticed."""
     with store.reading(engine) as db:
         known, changes = numbers(db), rater_changes.of(db)
         names = [name for name in watched(known, changes) if pending(db, steady_of(db, name, known), name, changes)]
@@ -49,7 +49,7 @@ def follow(engine: Engine, now: datetime) -> list[RaterChange]:
         db.add_all(new)
         db.flush()
         found = [step_on(db, name, now) for name in names]
-    return [one for one in found if one is not None]
+        return [one.id for one in found if one is not None]
 
 
 def numbers(db: Session) -> dict[str, Json]:
