@@ -64,7 +64,8 @@ def test_the_page_is_for_staff_and_empty_before_anybody_graded(staff, visitor):
     assert 'href="/raters"' in staff.get("/desk").text
 
 
-def test_everybody_who_graded_is_told_with_their_standing(panel, staff):
+@pytest.mark.usefixtures("panel")
+def test_everybody_who_graded_is_told_with_their_standing(staff):
     page = text(staff.get("/raters").text)
     for words in ("steady, prompt abc", "fresh, prompt def", "in the shadow", "a person, counts", "+0.40", "0.70",
                   "of its answers were graded by people too; 50 are needed", "3 of the 300 answers"):  # fmt: skip
