@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from api import views
+from api.auth import sign, unsign
 from api.deps import DB, House, Now, Number, Ours, now, page
 from api.forms import Form, number_of, said_of, text_of
 from api.recruiter import Staff, frame
@@ -29,6 +30,16 @@ LANES = {
     "decisive": ("Decisive", "models alone settle the role's question by it"),
     "audit": ("Audit", "drawn by lot from what models graded"),
 }
+
+
+OTHER_NAME = (
+    "This page was opened under another name; you are signed on as {}. Keep the grades under this one, or sign on anew."
+)
+
+
+def shown_to(grader: str) -> str:
+    """What a page says of itself when it shows an answer to a grader, blind."""
+    return f"grading by {grader}"
 
 
 @router.get("/desk")
@@ -115,7 +126,8 @@ def task_page(
             for one in task.wanted
             for criterion in [task.probe.criterion(one.criterion)]
         ],
-        "said": said, "errors": list(errors), "grader": request.session["grader"],
+        "said": said, "errors": list(errors), "grader": (grader := request.session["grader"]),
+        "shown": sign(ours.key, shown_to(grader), task.answer.id), "number": task.answer.id,
     }  # fmt: skip
     return page(request, "desk/task.html", context, HTTPStatus.UNPROCESSABLE_ENTITY if errors else 200)
 
@@ -144,9 +156,20 @@ def grade(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Nu
     if not grader:
         return RedirectResponse("/desk", HTTPStatus.SEE_OTHER)
     answer = answer_or_404(db, ours, number)
+    db.refresh(answer, with_for_update=True)
     task = task_of(db, ours, grader, number)
+    shown = text_of(form, "shown")
+    if shown and unsign(ours.key, shown_to(grader), shown) != answer.id:
+        if task is not None:
+            return task_page(request, db, ours, who, task, said_of(form), [("", OTHER_NAME.format(grader))])
+        shown = ""
+    if shown:
+        criteria = (one.id for one in ours.bank.probes[answer.question.item_id].criteria)
+        filled = [one for one in criteria if f"{one}-level" in form]
+        task = desk.seconded(task, answer, ours.bank.probes[answer.question.item_id], filled, grader)
     if task is None:
-        request.session["notice"] = "Somebody graded this answer in the meantime. Nothing of it was lost."
+        if all(desk.grader_of(grade.rater) != grader for grade in answer.grades):
+            request.session["notice"] = "Somebody settled this in the meantime, so nothing more was kept."
         return RedirectResponse(f"/desk/{answer.id}", HTTPStatus.SEE_OTHER)
     verdicts, errors = read(task, form)
     if not errors:

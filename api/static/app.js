@@ -104,6 +104,30 @@ function gradeByKey(key) {
   return true;
 }
 
+// Words of the answer that are selected become the quote of the criterion that was in hand.
+let inHand = null;
+
+function quoteByKey() {
+  const picked = window.getSelection();
+  const words = picked.toString().trim();
+  const from = picked.anchorNode?.parentElement?.closest(".says");
+  const here = inHand?.isConnected ? inHand : document.querySelector("form.grading [data-criterion]");
+  const quote = here?.querySelector("textarea[name$=-quote]");
+  if (!words || !from || !quote) return false;
+  quote.value = words;
+  quote.dispatchEvent(new Event("input", { bubbles: true }));
+  say(`Quoted for ${here.querySelector("legend").textContent}.`);
+  return true;
+}
+
+// What is about to be kept, beside the button: a slip of a finger is seen before it counts.
+function showChosen(form) {
+  const out = form.querySelector("#chosen");
+  const level = (one) => one.querySelector("[type=radio]:checked")?.value ?? "–";
+  out.textContent = [...form.querySelectorAll("[data-criterion]")].map((one) => `${one.querySelector("legend").textContent}: ${level(one)}`).join(" · ");
+  out.hidden = false;
+}
+
 function nextCriterion(target) {
   const all = [...document.querySelectorAll("form.grading [data-criterion]")];
   const next = all[all.findIndex((one) => one.contains(target)) + 1];
@@ -127,6 +151,8 @@ function onKey(event) {
   } else if (event.key === "?") {
     event.preventDefault();
     help.showModal();
+  } else if (event.key === "q" && quoteByKey()) {
+    event.preventDefault();
   } else if (/^[0-9a-h]$/i.test(event.key) && (pickByKey(event.key.toLowerCase()) || gradeByKey(event.key))) {
     event.preventDefault();
   }
@@ -196,6 +222,7 @@ function arrive(root) {
   if (form) {
     forgetOtherDrafts(form.dataset.draft);
     restoreDraft(form);
+    if (form.matches(".grading:has(:checked)")) showChosen(form);
     for (const area of form.querySelectorAll("textarea[data-count]")) countWords(area);
   } else if (document.querySelector("[data-drafts=done]")) {
     forgetOtherDrafts("");
@@ -308,7 +335,9 @@ function start() {
   document.addEventListener("input", (event) => {
     if (event.target.dataset.count) countWords(event.target);
     if (event.target.form?.dataset.draft) keepDraft(event.target.form);
+    if (event.target.type === "radio" && event.target.form?.matches(".grading")) showChosen(event.target.form);
   });
+  document.addEventListener("focusin", (event) => { inHand = event.target.closest?.("[data-criterion]") || inHand; });
   document.addEventListener("click", dropLateClick, true);
   document.addEventListener("submit", sendOnce);
   document.addEventListener("change", (event) => event.target.type === "file" && event.target.dataset.most && tooLarge(event.target));

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from api.auth import staff_key
-from tests.api.front import SECRET
+from tests.api.front import SECRET, hidden
 from tests.vetting.story import spoken
 from vetting import store
-from vetting.records import Grade
+from vetting.records import Grade, Referral
 
 NASTY = "<script>alert(1)</script> Two lamps in each household."
 
@@ -62,6 +62,46 @@ def test_grading_is_blind_first_and_open_afterwards(staff, told, front):
     assert len(kept) == len(probe.criteria)
 
 
+def test_no_reason_to_grade_tells_what_level_others_gave(staff, told, front):
+    answer, probe = told
+    with store.writing(front.house.engine) as db:
+        why = "raters lie too far apart: 0, 3"
+        db.add(Referral(at=datetime.now(UTC), answer_id=answer, criterion=probe.criteria[0].id, rater="x", why=why))
+    staff.post("/desk", data={"grader": "bea"})
+    page = staff.get(f"/desk/{answer}").text
+    assert "raters lie too far apart</p>" in page
+    assert "0, 3" not in page
+
+
+def test_two_who_grade_the_same_answer_at_once_are_both_kept_and_under_their_own_names(front, staff, told):
+    answer, probe = told
+    with front.staff() as other:
+        forms = {}
+        for name, who in (("ida", staff), ("jon", other)):
+            who.post("/desk", data={"grader": name})
+            forms[name] = form(probe, shown=hidden(who.get(f"/desk/{answer}").text, "shown")[0])
+        assert staff.post(f"/desk/{answer}", data=forms["ida"]).status_code == 303
+        assert other.post(f"/desk/{answer}", data=forms["jon"]).status_code == 303
+        again = other.post(f"/desk/{answer}", data=forms["jon"], follow_redirects=True)
+        assert "nothing more was kept" not in again.text
+    kept = [rater for (rater,) in front.facts(select(Grade.rater).where(Grade.answer_id == answer))]
+    assert kept.count("human:ida") == kept.count("human:jon") == len(probe.criteria)
+
+
+def test_a_page_that_was_opened_under_another_name_asks_before_it_keeps(front, staff, told):
+    answer, probe = told
+    staff.post("/desk", data={"grader": "kim"})
+    filled = form(probe, shown=hidden(staff.get(f"/desk/{answer}").text, "shown")[0])
+    staff.post("/desk", data={"grader": "lea"})
+    asks = staff.post(f"/desk/{answer}", data=filled)
+    assert asks.status_code == 422
+    assert "you are signed on as lea" in asks.text
+    assert (
+        front.facts(select(Grade).where(Grade.answer_id == answer, Grade.rater.in_(["human:kim", "human:lea"]))) == []
+    )
+    assert asks.text.count(" checked") >= len(probe.criteria)  # nothing is to be filled in again
+
+
 def test_strangers_and_wrong_numbers_are_turned_away(visitor, staff):
     assert visitor.get("/desk").status_code == 403
     staff.post("/desk", data={"grader": "bea"})
@@ -84,9 +124,18 @@ def test_an_answer_is_graded_by_keyboard_alone(chromium, front, told):
     title, talk = (tab.locator(which).bounding_box() for which in ("#talk-title", "ol.talk"))
     assert talk["y"] >= title["y"] + title["height"]  # the conversation stands under its title
     tab.set_viewport_size({"width": 360, "height": 740})
+    tab.keyboard.press("0")
+    tab.reload()
+    assert tab.locator("[type=radio]:checked").get_attribute("value") == "0"  # what was chosen outlives the page
+    tab.locator("[type=radio]").first.focus()
     for _ in probe.criteria:
         tab.keyboard.press("2")
         tab.keyboard.press("Enter")
+    assert tab.locator("#chosen").inner_text().count(": 2") == len(probe.criteria)
+    tab.evaluate("getSelection().selectAllChildren(document.querySelector('.says .verbatim'))")
+    tab.keyboard.press("q")
+    assert tab.locator("textarea[name$=-quote]").last.input_value() == NASTY
+    tab.locator("form.grading button.main").focus()
     with tab.expect_navigation():
         tab.keyboard.press("Enter")
     tab.get_by_role("heading", name="What everybody said").wait_for()

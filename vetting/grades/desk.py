@@ -41,6 +41,7 @@ SETTLED = 0.9  # P(meets the bars) from which a role's question is answered, or 
 HUMAN, MODEL = "human:", "model:"
 NAME = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 LONGEST_NOTE = 2_000
+LEVELS_TOLD = re.compile(r":\s*\d+(?:,\s*\d+)*$")  # "raters lie too far apart: 0, 3"
 
 
 class DeskError(ValueError):
@@ -155,10 +156,15 @@ def why_wanted(
     if any(grade.rater.startswith(HUMAN) for grade in grades):
         return None
     if referred and referred != panel.NO_MODEL:
-        return "referral", referred
+        return "referral", blind(referred)
     return why_models_are_not_enough(
         answer, criterion, grades, heard=any(read.discrimination >= panel.SHARP for _, read in live)
     )
+
+
+def blind(why: str) -> str:
+    """A reason without the levels that some name: whoever grades must not know them."""
+    return LEVELS_TOLD.sub("", why)
 
 
 def why_models_are_not_enough(
@@ -234,6 +240,25 @@ def grade(
     db.add(AuditEntry(at=now, who=grader, what="graded", about=about))
     db.flush()
     return kept
+
+
+def seconded(task: Task | None, answer: Answer, probe: Probe, shown: Iterable[str], grader: str) -> Task | None:
+    """The task with what somebody else graded while this person did: a second blind verdict is kept too.
+
+    A dispute that was settled meanwhile stays settled.
+    """
+    known, mine = set(shown), task.wanted if task is not None else ()
+    more = tuple(
+        Wanted(one.id, "ungraded", "")
+        for one in probe.criteria
+        if one.id in known - {waits.criterion for waits in mine}
+        and all(
+            grader_of(grade.rater) != grader and not grade.rater.startswith(panel.ADJUDICATOR)
+            for grade in answer.grades
+            if grade.criterion == one.id
+        )
+    )
+    return Task(answer, probe, mine + more) if mine or more else None
 
 
 def check(task: Task, verdict: Verdict) -> None:
