@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api import views
 from api.deps import DB, House, Now, Ours, page
-from api.forms import Form, said_of, text_of
+from api.forms import Form, said_of, text_of, too_long
 from api.links import Mine
 from item_bank.load import Bank
 from vetting import scale as scales
@@ -28,6 +28,7 @@ from vetting.work_records import Offer
 
 router = APIRouter()
 MATTERED = 5  # answers shown as those that mattered most
+FEWEST_LETTERS = 3  # of an appeal
 
 
 @router.get("/s/{token}/result")
@@ -88,11 +89,13 @@ def next_steps(ours: House, decided: bool) -> list[tuple[str, str]]:  # noqa: FB
 @router.post("/s/{token}/appeal")
 def appeal(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
     words = text_of(form, "text")
-    if len(words) >= 3:
+    wrong = [("appeal", told) for _, told in too_long(form)]
+    if len(words) < FEWEST_LETTERS:
+        wrong = [("appeal", "Say what should be looked at again.")]
+    if not wrong:
         decision.appeal(db, mine, words, now)
     elif mine.ending is not None:
-        missing = [("appeal", "Say what should be looked at again.")]
-        return result_page(request, db, ours, now, token, mine, said_of(form), missing)
+        return result_page(request, db, ours, now, token, mine, said_of(form), wrong)
     return RedirectResponse(f"/s/{token}/result", HTTPStatus.SEE_OTHER)
 
 

@@ -117,3 +117,14 @@ def test_too_large_a_file_says_so_and_leads_back(front, visitor):
         assert page.status_code == status
         assert "larger than 5 MB" in text(page.text)
         assert f'href="{mine}' in page.text
+
+
+def test_an_appeal_that_is_sent_twice_is_one_and_one_that_is_too_long_comes_back(front, visitor):
+    mine = front.begin(visitor)
+    front.sit(visitor, mine)
+    long = visitor.post(f"{mine}/appeal", data={"text": "x" * 20_001})
+    assert long.status_code == 422
+    assert "Shorten it by 1." in text(long.text)
+    for _ in range(2):
+        assert visitor.post(f"{mine}/appeal", data={"text": "Look at the second one."}).status_code == 303
+    assert len(visitor.get(f"{mine}/data.json").json()["appeals"]) == 1

@@ -7,6 +7,7 @@ import json
 import pytest
 from sqlalchemy import func, select
 
+from api.forms import LONGEST_ANSWER
 from tests.api.front import Front, Seen, fields, running
 from tests.item_bank.responses import right
 from tests.vetting.story import role_form
@@ -56,7 +57,7 @@ def hostile_walk(front: Front, visitor, staff, words):
         assert back.status_code in {303, 422}
         if back.status_code == 422:
             harmless(back)
-            given = right(front.item_of(page)) | {"rationale": words, "rewrite": words}
+            given = right(front.item_of(page)) | dict.fromkeys(("rationale", "rewrite"), words[:LONGEST_ANSWER])
             assert visitor.post(mine, data=fields(page.text) | given).status_code == 303
     assert visitor.post(f"{mine}/appeal", data={"text": words}).status_code in {303, 422}
     number = front.facts(select(func.max(Sitting.id)))[0][0]

@@ -45,7 +45,10 @@ def give_hours(db: Session, applicant: Applicant, form: AvailabilityForm, now: d
 
 
 def appeal(db: Session, sitting: Sitting, words: str, now: datetime) -> Appeal:
-    """The applicant asks a person to look again."""
+    """The applicant asks a person to look again; the same words again are one appeal."""
+    known = db.scalars(select(Appeal).where(Appeal.sitting_id == sitting.id, Appeal.words == words.strip())).first()
+    if known is not None:
+        return known
     said = Appeal(at=now, sitting_id=sitting.id, words=words.strip())
     db.add_all([said, AuditEntry(at=now, who="applicant", what="appealed", about={"sitting": sitting.id})])
     db.flush()
