@@ -207,7 +207,8 @@ def dossier_page(
 ) -> Response:  # fmt: skip
     known = dossier_of(db, ours, now, role, person)
     scale = scales.of(scales.latest(db))
-    pieces = dossier.evidence_of(person, known.role, scale, ours.bank, now)[:SHOWN]
+    found = dossier.evidence_of(person, known.role, scale, ours.bank, now)
+    pieces = found[:SHOWN] + [piece for piece in found[SHOWN:] if not piece.answer_id]
     more = dossier.more_minutes(known, scale, ours.bank)
     ended = [seat.ending.at for seat in person.sittings if seat.ending]
     here = f"/recruiter/roles/{role.id}/people/{person.id}"

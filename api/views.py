@@ -149,11 +149,11 @@ def evidence_chip(view: EvidenceView, bank: Bank, answers: str = "") -> Evidence
     """A piece of evidence, with figures and a link for whoever may read answers; in plain words for the applicant."""
     skill = ", ".join(names(view.skills, bank))
     url = f"{answers}/{view.answer_id}" if answers and view.answer_id else ""
-    if not answers:
-        effect = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}".strip()
-    else:
-        effect = f"{reached(view)}score {view.moved:+.2f}"
-    return EvidenceChip(view.kind, view.title, view.at, url, skill, effect)
+    raised = f"{'raised' if view.moved >= 0 else 'lowered'} {skill}" if view.most else "counted a little"
+    effect = f"{reached(view)}score {view.moved:+.2f}" if answers else raised
+    return EvidenceChip(
+        view.kind, view.title, view.at, url, skill, effect, ((view.words, False),) if view.words else ()
+    )
 
 
 def reached(view: EvidenceView) -> str:

@@ -27,13 +27,12 @@ from item_bank.load import load
 from vetting import scale as scales
 from vetting.evidence import claimed, together
 from vetting.records import Claim
-from vetting.rehearsals.rehearsal import possible_items
+from vetting.rehearsals.rehearsal import possible_items, self_ratings
 from vetting.scale import Scale
-from vetting.sittings.resume import LEVELS, aimed
+from vetting.sittings.resume import LEVELS, aimed, nearest
 
 SKILLS = ("math.algebra", "math.proof", "science.physics", "stats.inference", "computing.python")
 PUSHED = 1  # the skill that a false claim is about
-ROUGH_SD, ROUGH_HIGH = 3.3, 0.5  # how far people are from knowing themselves, in population sds
 TARGET, MOST = 0.65, 60  # standard error wanted of each skill; items at most
 
 
@@ -68,9 +67,8 @@ def telling(values: dict[str, float]) -> list[Claim]:
     return [Claim(skill=skill, level=value, source="") for skill, value in values.items()]
 
 
-def nearest(value: float) -> float:
-    """What an honest person picks in the form."""
-    return min(LEVELS.values(), key=lambda level: abs(level - value))
+def rounded(values: Floats) -> list[float]:
+    return [LEVELS[nearest(value)] for value in values]
 
 
 def figures(people: int, seed: int) -> dict[str, float]:
@@ -84,11 +82,7 @@ def figures(people: int, seed: int) -> dict[str, float]:
     level = np.concatenate(  # everybody meets items as they may really be, off by what the start values leave open
         [respond(theta[[person]], possible_items(scale.parameters, rng), rng) for person in range(people)]
     )
-    rough = (
-        theta[:, rows]
-        + ROUGH_HIGH
-        + np.sqrt(ROUGH_SD**2 / 2) * (rng.standard_normal((people, len(SKILLS))) + rng.standard_normal((people, 1)))
-    )
+    rough = self_ratings(theta[:, rows], rng)
     arms: dict[str, list[Sat]] = {}
     for person in range(people):
         for arm, values in said_by(theta[person, rows], rough[person]).items():
@@ -104,8 +98,8 @@ def said_by(own: Floats, rough: Floats) -> dict[str, dict[str, float]]:
     expert, pushed = LEVELS["expert"], SKILLS[PUSHED]
     return {
         "none": {},
-        "true": dict(zip(SKILLS, map(nearest, own), strict=True)),
-        "rough": dict(zip(SKILLS, map(nearest, rough), strict=True)),
+        "true": dict(zip(SKILLS, rounded(own), strict=True)),
+        "rough": dict(zip(SKILLS, rounded(rough), strict=True)),
         "false": dict.fromkeys(SKILLS, expert),
         "one": {pushed: expert},
         "pushed": dict.fromkeys(SKILLS, LEVELS["basic"]) | {pushed: expert},

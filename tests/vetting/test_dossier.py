@@ -85,6 +85,7 @@ def test_certificates_claims_and_work_stand_beside_the_answers_with_what_they_mo
     gap = known(db, bank, told).score - known(db, bank, plain).score
     assert claim.moved == pytest.approx(gap, abs=1e-6)
     assert 0 < claim.moved < 0.1
+    assert claim.words == "Proof: expert"
     assert (claim.skills, claim.answer_id, claim.most) == (("math.proof",), 0, 0)
     db.add(Certificate(at=NOON, applicant=told, issuer="A school", skill="language.german", level="c1", expires=None))
     db.flush()

@@ -19,6 +19,7 @@ from vetting.messages import RoleForm
 from vetting.records import Answer, Applicant, Record
 from vetting.scale import Scale
 from vetting.sittings.choice import allowed
+from vetting.sittings.resume import nearest
 
 NINETY = 1.6448536269514722  # normal quantile of a 90 % interval
 CLEARS = 0.9  # P(meets bar) from which a bar counts as cleared; below 1 - CLEARS it counts as missed
@@ -59,6 +60,7 @@ class EvidenceView:
     minutes: float
     answer_id: int  # 0: no answer stands behind it
     rater: str
+    words: str = ""  # what it says, where it is short
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, 
             )
         )
     views += talks_of(applicant, everything, full, role, scale, bank)
-    views += besides(applicant, full, role, scale, now)
+    views += besides(applicant, full, role, scale, bank, now)
     return sorted(views, key=lambda view: -abs(view.moved))
 
 
@@ -231,22 +233,28 @@ def all_but(applicant: Applicant, scale: Scale, now: datetime, left_out: Sequenc
     return evidence.gather(applicant.sittings, papers, claims, scale, now, outcomes=work)
 
 
-def besides(applicant: Applicant, full: float, role: RoleForm, scale: Scale, now: datetime) -> Iterator[EvidenceView]:
+def besides(
+    applicant: Applicant, full: float, role: RoleForm, scale: Scale, bank: Bank, now: datetime
+) -> Iterator[EvidenceView]:
     """Certificates, all that the person claims and all their work, each with how far it moved the score, if at all."""
     rows, _, share = role_columns(role, scale)
 
-    def view(kind: str, title: str, facts: Sequence[Record], skills: Sequence[str] = ()) -> EvidenceView:
+    def view(
+        kind: str, title: str, facts: Sequence[Record], skills: Sequence[str] = (), words: str = ""
+    ) -> EvidenceView:
         without = solve(scale.population, all_but(applicant, scale, now, facts))
         return EvidenceView(
             kind=kind, title=title, level=0, most=0, at=max(one.at for one in facts), skills=tuple(skills),
-            moved=full - float(share @ without.mean[rows]), minutes=0.0, answer_id=0, rater="",
+            moved=full - float(share @ without.mean[rows]), minutes=0.0, answer_id=0, rater="", words=words,
         )  # fmt: skip
 
     found = [
         view("certificate", f"{one.level.upper()}, {one.issuer}", [one], [one.skill]) for one in applicant.certificates
     ]
     if claims := evidence.claims_of(applicant):
-        found.append(view("claims", "Experience as told", claims, [one.skill for one in claims]))
+        names = bank.tree.skills
+        told = [f"{names[one.skill].name if one.skill in names else one.skill}: {nearest(one.level)}" for one in claims]
+        found.append(view("claims", "Experience as told", claims, [one.skill for one in claims], "; ".join(told)))
     if applicant.work_seen:
         found.append(view("outcome", "Outcomes of work", applicant.work_seen))
     yield from (one for one in found if one.moved)

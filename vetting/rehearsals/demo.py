@@ -123,7 +123,8 @@ def walk(database: str, people: int, seed: int, step: Callable[[], None]) -> Wal
             cohort(db, bank, ROLES[n], range(n * each, n * each + each), began, rng, step) for n in range(len(ROLES))
         ]
         (own,) = rng.spawn(1)  # interviews change nothing of what the other roles' people meet
-        talkers = cohort(db, bank, INTERVIEWS, range(each * len(ROLES), people_in(people)), began, own, step)
+        numbers = range(each * len(ROLES), people_in(people))
+        talkers = cohort(db, bank, INTERVIEWS, numbers, began, own, step, telling=True)
     with store.writing(engine) as db:
         talks = graded(db, again(db, talkers), bank, own)
         seen = measured([again(db, one) for one in cohorts], bank)
@@ -144,9 +145,9 @@ def people_in(people: int) -> int:
 
 def cohort(
     db: Session, bank: Bank, file: str, numbers: range, began: datetime, rng: np.random.Generator,
-    step: Callable[[], None],
+    step: Callable[[], None], *, telling: bool = False,
 ) -> Cohort:  # fmt: skip
-    """A role, its simulated people, and a link that a visitor may use."""
+    """A role, its simulated people, every other one telling of their experience if wanted, and a visitor's link."""
     form = read_form(EXAMPLES / file, RoleForm)
     role = Role(at=began, name=form.name, body=form.model_dump(mode="json"))
     db.add(role)
@@ -155,7 +156,11 @@ def cohort(
     seats = []
     for person, number in enumerate(numbers):
         name = f"Simulated {number + 1}"
-        seats.append(rehearsal.sit(db, invitation, truth, person, bank, demand={}, now=began, rng=rng, name=name))
+        seat = rehearsal.sit(
+            db, invitation, truth, person, bank, demand={}, now=began, rng=rng, name=name,
+            tells=telling and person % 2 == 0,
+        )  # fmt: skip
+        seats.append(seat)
         step()
     sitting.invite(db, role, now=datetime.now(UTC), uses=OPEN_USES)
     return Cohort(role, truth, seats)

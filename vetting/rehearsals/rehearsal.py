@@ -27,14 +27,16 @@ from item_bank.start import DIFFICULTY, SD_DIFFICULTY, SD_LOG_SLOPE
 from vetting import scale as scales
 from vetting.evidence import graded
 from vetting.interviews import interview
+from vetting.messages import ClaimForm, ResumeForm
 from vetting.records import Invitation, Json, Question, Sitting
 from vetting.rehearsals import mock_interview
 from vetting.rehearsals.mock_interview import Talk
 from vetting.scale import Scale
-from vetting.sittings import sitting
+from vetting.sittings import resume, sitting
 from vetting.sittings.aim import looks_at, read_aim, wished
 
 RATER = "simulated"
+SELF_SD, SELF_HIGH = 3.3, 0.5  # how far people are from knowing their own skills, in population sds
 PARALLEL = 3  # forms that share the bank, each shown to a third of the people
 
 
@@ -68,13 +70,33 @@ def possible_items(items: Items, rng: np.random.Generator) -> Items:
     return replace(items, slope=items.slope * factor, threshold=items.threshold + shift)
 
 
+def self_ratings(theta: Floats, rng: np.random.Generator) -> Floats:
+    """How people rate their own skills (people, K): too high, and off by an error of which half the variance is shared.
+
+    The correlation with the truth is about .29 (Zell & Krizan, 2014).
+    """
+    own, shared = rng.standard_normal(theta.shape), rng.standard_normal((len(theta), 1))
+    rated: Floats = theta + SELF_HIGH + SELF_SD * np.sqrt(0.5) * (own + shared)
+    return rated
+
+
+def tell(db: Session, seat: Sitting, truth: World, person: int, now: datetime, rng: np.random.Generator) -> None:
+    """A simulated person tells of the role's skills."""
+    skills = list(wished(seat.aim))
+    rated = self_ratings(truth.theta[[person]][:, scales.of(seat.calibration).skills.rows(skills)], rng)[0]
+    told = [ClaimForm(skill=skill, level=resume.nearest(x), source="") for skill, x in zip(skills, rated, strict=True)]
+    resume.confirm(db, seat.applicant, ResumeForm(claims=told), now)
+
+
 def sit(
     db: Session, invitation: Invitation, truth: World, person: int, bank: Bank, *, demand: Json, now: datetime,
-    rng: np.random.Generator, name: str = "Simulated",
+    rng: np.random.Generator, name: str = "Simulated", tells: bool = False,
 ) -> Sitting:  # fmt: skip
     """One simulated person from invitation to end, through the same functions as a real one."""
     seat = sitting.begin(db, invitation, name=name, extra_time=1.0, demand=demand, now=now, rng=rng, simulated=True)
     scale = scales.of(seat.calibration)
+    if tells:
+        tell(db, seat, truth, person, now, rng)
     while isinstance(step := sitting.next_step(db, seat, bank, now), Question):
         if interview.is_interview(step, bank):
             now = mock_interview.hold(db, step, truth.talk, person, bank, scale, now, rng)

@@ -159,6 +159,11 @@ def forget(applicant: Applicant) -> None:
             claim.source = ""
 
 
+def nearest(level: float) -> str:
+    """The word for a level, or for what is nearest to it."""
+    return min(LEVELS, key=lambda word: abs(LEVELS[word] - level))
+
+
 # -- what claims are good for ----------------------------------------------------------------------
 
 
