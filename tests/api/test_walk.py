@@ -148,7 +148,7 @@ def decide(server: Server, page: Page) -> None:
     link = page.get_by_label(re.compile("Invitation link for Someone New")).input_value()
     assert link.startswith(f"{server.url}/i/")
     role = role_of(server, "Walk Tester")
-    page.get_by_role("link", name=role).click()
+    page.get_by_role("link", name=role, exact=True).click()
     shoot(page, "recruiter-candidates")
     page.locator("tbody th a").first.click()
     expect(page.get_by_role("heading", name="What moved it most")).to_be_visible()
