@@ -108,7 +108,9 @@ def shown(row: Told) -> dict[str, Any]:
         "name": rater(row.name), "since": since, "standing": words, "tone": tone, "person": row.standing == PEOPLE,
         "verdicts": row.verdicts, "answers": row.answers, "last": row.last, **figures(row), "watch": watched(row),
         "bill": cost(row.bill), "agreement": (row.measured or {}).get("agreement"),
-        "lacking": [] if row.standing == COUNTS else (row.measured or {}).get("lacking", []),
+        "lacking": [reason.capitalize() for reason in (row.measured or {}).get("lacking", [])]
+        if row.standing == SHADOW
+        else [],
     }  # fmt: skip
 
 

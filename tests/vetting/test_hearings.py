@@ -15,7 +15,7 @@ from tests.vetting.attacks.models import Seen, honest, reply
 from tests.vetting.story import WHY, begin
 from vetting import scale as scales
 from vetting import store
-from vetting.grades import hearings
+from vetting.grades import hearings, rater_changes
 from vetting.grades.grading import NOTHING_SAID, Panel, Rater, panel
 from vetting.grades.offline_rater import RATER
 from vetting.models.llm import Access
@@ -227,6 +227,20 @@ def test_an_answer_graded_twice_gives_the_verdicts_on_record_again(small, bank, 
         hearings.grade_kept(small, answer, bank, by, NOON)
     with store.reading(small) as db:
         again = hearings.regrade(db, by.raters[0].prompt.version)
+    assert len(again) == len(PROBE.criteria)
+    assert all(one.same for one in again)
+
+
+def test_a_rater_that_changed_is_another_on_record_and_its_replies_are_read_again(small, bank, once):
+    answer = once(weak(1))
+    with serving(honest) as server:
+        by = graders(server.named("one"))
+        with store.writing(small) as db:
+            change = rater_changes.note(db, by.raters[0].id, "Its provider said so.", NOON, by="bea").id
+        hearings.grade_kept(small, answer, bank, by, NOON)
+    with store.reading(small) as db:
+        again = hearings.regrade(db, by.raters[0].prompt.version)
+        assert set(db.scalars(select(Grade.rater))) == {f"{by.raters[0].id}~{change}"}
     assert len(again) == len(PROBE.criteria)
     assert all(one.same for one in again)
 

@@ -13,12 +13,13 @@ from tests.vetting.test_rater_readings import MODEL, interview
 from vetting import evidence, store
 from vetting import scale as scales
 from vetting.grades import desk, hearings, rater_changes, rater_readings, watching
-from vetting.grades.grading import Graded, Judged
+from vetting.grades.grading import Graded, Judged, Panel
 from vetting.grades.rater_changes import RulingError
 from vetting.grades.verdicts import Verdict
+from vetting.models.llm import Access
 from vetting.panel import Reading
 from vetting.rater_records import RaterChange, Steady, WatchStep
-from vetting.records import Answer, Referral
+from vetting.records import Answer, Applicant, Referral
 
 USUAL, STRICTER = Reading(0.9, severity=0.2), Reading(0.9, severity=0.8)
 NUMBERS = {"discrimination": 0.9, "severity": 0.2, "sd_log_discrimination": 0.1, "sd_severity": 0.05}
@@ -66,14 +67,14 @@ def world(steady_file, tmp_path):
     engine.dispose()
 
 
-def go_on(engine, bank, read, most, seed=1):
+def go_on(engine, bank, read, most, seed=1, first=1_000):
     """Further answers, one look after each ten, until a change is noticed; how many there were."""
     rng = np.random.default_rng(seed)
-    for number in range(1_000, 1_000 + most):
+    for number in range(first, first + most):
         with store.writing(engine) as db:
             told(db, bank, rng, number, read)
         if number % 10 == 9 and watching.follow(engine, moment(number)):
-            return number - 999
+            return number - first + 1
     return most
 
 
@@ -231,3 +232,29 @@ def test_a_person_who_knows_of_a_change_says_so(world, bank):
         assert rater_changes.counting(db, rater_changes.of(db)) == []
         assert evidence.verdicts_on(graded_by_the_model_alone(db, bank).question, scales.of(scales.latest(db))) == []
     assert watching.follow(world, moment(1_600)) == []
+
+
+def test_grading_any_answer_brings_the_watch_up_to_date(world, bank):
+    rng = np.random.default_rng(1)
+    with store.writing(world) as db:
+        for number in range(1_000, 1_060):
+            told(db, bank, rng, number, STRICTER)
+        late = interview_without_grades(db, next(iter(bank.probes.values()))).id
+    hearings.grade_kept(world, late, bank, Panel(Access(), offline=True), moment(1_500))
+    with store.reading(world) as db:
+        assert [one.rater for one in db.scalars(select(RaterChange))] == [MODEL]
+
+
+def test_a_change_leaves_what_was_believed_at_any_moment_as_it_was(world, bank):
+    def then():
+        with store.reading(world) as db:
+            scale = scales.of(scales.latest(db))
+            people = db.scalars(select(Applicant).order_by(Applicant.id).limit(320)).all()[-40:]
+            return [evidence.gather(one.sittings, [], [], scale, moment(1_019), moment(1_019)) for one in people]
+
+    go_on(world, bank, STRICTER, 20)
+    before = then()
+    assert go_on(world, bank, STRICTER, 80, seed=2, first=1_020) < 80
+    for old, new in zip(before, then(), strict=True):
+        assert (old.level.tolist(), old.blur.tolist()) == (new.level.tolist(), new.blur.tolist())
+        assert old.items.threshold.tolist() == new.items.threshold.tolist()

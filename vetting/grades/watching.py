@@ -41,14 +41,16 @@ def follow(engine: Engine, now: datetime) -> list[int]:
     """Look at all verdicts that came since the last look; numbers of the changes that were noticed."""
     with store.reading(engine) as db:
         known, changes = numbers(db), rater_changes.of(db)
-        names = [name for name in watched(known, changes) if pending(db, steady_of(db, name, known), name, changes)]
-        new = [made for name in names if (made := begun(db, name, known, changes, now)) is not None]
-    if not names:
+        own = {name: steady_of(db, name, known) for name in watched(known, changes)}
+        new = [begun(db, name, known, changes, now) for name, steady in own.items() if steady is None]
+        due = [name for name, steady in own.items() if steady is not None and pending(db, steady, name, changes)]
+    begins = [one for one in new if one is not None]
+    if not begins and not due:
         return []
     with store.writing(engine) as db:
-        db.add_all(new)
+        db.add_all(begins)
         db.flush()
-        found = [step_on(db, name, now) for name in names]
+        found = [step_on(db, name, now) for name in [*due, *(one.rater for one in begins)]]
         return [one.id for one in found if one is not None]
 
 
@@ -66,11 +68,10 @@ def watched(known: dict[str, Json], changes: Changes) -> list[str]:
     )  # fmt: skip
 
 
-def steady_of(db: Session, rater: str, known: dict[str, Json]) -> Steady | None:
-    """Its steady time, unless the newest calibration reads it otherwise since."""
-    row = db.scalars(
-        select(Steady).where(Steady.rater == rater).order_by(Steady.id.desc()).limit(1).with_for_update()
-    ).first()
+def steady_of(db: Session, rater: str, known: dict[str, Json], *, lock: bool = False) -> Steady | None:
+    """Its steady time, unless the newest calibration reads it otherwise since; locked, no other process moves on."""
+    newest = select(Steady).where(Steady.rater == rater).order_by(Steady.id.desc()).limit(1)
+    row = db.scalars(newest.with_for_update() if lock else newest).first()
     return row if row is not None and row.numbers == known.get(rater) else None
 
 
@@ -78,9 +79,7 @@ def steady_of(db: Session, rater: str, known: dict[str, Json]) -> Steady | None:
 
 
 def begun(db: Session, rater: str, known: dict[str, Json], changes: Changes, now: datetime) -> Steady | None:
-    """The steady time of a rater that has none yet; None where it has one, or too few answers."""
-    if steady_of(db, rater, known) is not None:
-        return None
+    """The steady time of a rater that has none yet; None where too few answers are there."""
     graded = by_answer(db, changes.names(rater))
     if len(graded) < FEWEST_STEADY:
         return None
@@ -129,19 +128,16 @@ def last_step(db: Session, steady: Steady) -> WatchStep | None:
     ).first()  # fmt: skip
 
 
-def pending(db: Session, steady: Steady | None, rater: str, changes: Changes) -> list[tuple[int, int, datetime]]:
-    """What the chart has not seen yet; of a rater without one, all."""
-    past = 0
-    if steady is not None:
-        last = last_step(db, steady)
-        past = last.grade_id if last else steady.through
-    return by_answer(db, changes.names(rater), past)
+def pending(db: Session, steady: Steady, rater: str, changes: Changes) -> list[tuple[int, int, datetime]]:
+    """What the chart has not seen yet."""
+    last = last_step(db, steady)
+    return by_answer(db, changes.names(rater), last.grade_id if last else steady.through)
 
 
 def step_on(db: Session, rater: str, now: datetime) -> RaterChange | None:
     """Move a rater's chart by every answer it has not seen; beyond the limit the rater changed."""
     known, changes = numbers(db), rater_changes.of(db)
-    steady = steady_of(db, rater, known)
+    steady = steady_of(db, rater, known, lock=True)
     if steady is None or changes.ended(rater) is not None:
         return None
     names, scale = changes.names(rater), scales.of(steady.calibration)
