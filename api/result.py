@@ -22,7 +22,7 @@ from vetting.decisions import decision, dossier
 from vetting.evidence import belief
 from vetting.messages import RoleForm
 from vetting.programs import standing
-from vetting.records import Appeal, Json, Question, Sitting
+from vetting.records import Appeal, Json, ModelCall, Question, Sitting
 from vetting.sittings import sitting
 from vetting.work_records import Offer
 
@@ -117,6 +117,8 @@ def everything(db: Session, mine: Sitting, ours: House, now: datetime) -> Json:
             {
                 "role": one.invitation.role.name, "began": one.at.isoformat(), "consent": one.consent,
                 "extra_time": one.extra_time, "ended": one.ending.reason if one.ending else None,
+                "pauses": [{"away": pause.away, "at": pause.at.isoformat()} for pause in one.pauses],
+                "sent_to_models": sent_to_models(db, one.id),
                 "questions": [said_about(asked, ours.bank) for asked in one.questions],
             }
             for one in person.sittings
@@ -156,6 +158,18 @@ def work_of(db: Session, person: int) -> list[Json]:
     ]  # fmt: skip
 
 
+def rater_of(rater: str) -> str:
+    """A rater as applicants read it: a model by its name, a person not by theirs."""
+    kind, _, _ = rater.partition(":")
+    return {"human": "a person", "adjudicator": "a person, to settle a dispute"}.get(kind, rater)
+
+
+def sent_to_models(db: Session, seat: int) -> list[Json]:
+    """Which models were sent something of a sitting, what for, and when."""
+    calls = db.scalars(select(ModelCall).where(ModelCall.sitting_id == seat).order_by(ModelCall.id))
+    return [{"model": one.model, "purpose": one.purpose, "at": one.at.isoformat()} for one in calls]
+
+
 def said_about(question: Question, bank: Bank) -> Json:
     said, item = question.answer, bank.items.get(question.item_id) or bank.probes.get(question.item_id)
     return {
@@ -164,7 +178,11 @@ def said_about(question: Question, bank: Bank) -> Json:
         "seconds": said.seconds if said else None,
         "conversation": [{"who": turn.who, "text": turn.text, "at": turn.at.isoformat()} for turn in question.turns],
         "grades": [
-            {"rater": grade.rater, "criterion": grade.criterion, "level": grade.level} for grade in said.grades
+            {
+                "rater": rater_of(grade.rater), "criterion": grade.criterion, "level": grade.level,
+                "quote": grade.quote, "because": grade.because, "at": grade.at.isoformat(),
+            }
+            for grade in said.grades
         ] if said else [],
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Facts that happened. They are added and never changed; what we believe is derived from them.
 
 A correction is one more fact (a second grade, a later decision). The one exception is the law's: an
-applicant's name and contact are emptied when they ask for it (see `Erasure`).
+applicant's name is emptied, and taken out of what was written, when they ask for it (see `Erasure`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vetting.decisions.dossier import Dossier
+from vetting.decisions.forgetting import take_out_name
 from vetting.messages import AvailabilityForm, DecisionForm, RoleForm
 from vetting.models import calls
 from vetting.records import Appeal, Applicant, AuditEntry, Availability, Decision, Erasure, Invitation, Role, Sitting
@@ -79,6 +80,7 @@ def erase(db: Session, applicant: Applicant, now: datetime, *, who: str = "appli
     for link in {*own_links(db, applicant), *(seat.invitation for seat in applicant.sittings)}:
         if link.uses == 1 or link.name == applicant.name:  # a cohort's link keeps the cohort's name
             link.name = ""
+    take_out_name(db, applicant)
     applicant.name = ""
     resume.forget(applicant)
     calls.forget_resumes(db, [seat.id for seat in applicant.sittings])
