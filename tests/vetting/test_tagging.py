@@ -17,8 +17,9 @@ from vetting import scale as scales
 from vetting import store
 from vetting.decisions import decision
 from vetting.interviews import tagging
+from vetting.messages import ClaimForm
 from vetting.models.llm import Access
-from vetting.records import ModelCall, Resume
+from vetting.records import ModelCall, Resume, Sitting
 from vetting.sittings import choice, resume
 from vetting.sittings.resume import AIM_SD, LEVELS, MOST_CLAIMS
 
@@ -245,6 +246,23 @@ def test_what_the_model_found_takes_the_rules_place_and_the_kept_call_gives_it_a
         assert (call.purpose, call.prompt, call.sitting_id) == ("résumé", "resume", uploaded[0])
         again = tagging.reread(call.reply, call.sent["messages"], call.sent["about"]["codes"])
         assert again == found.form
+
+
+def test_no_model_is_sent_the_name_of_whose_resume_it_reads(engine, bank, uploaded):
+    with store.writing(engine) as db:
+        upload = db.get_one(Resume, uploaded[1])
+        upload.applicant.name, upload.text = "Zoe Quark", f"ZOE QUARK\n{upload.text}\nQuark and Sons"
+        seat = db.get_one(Sitting, uploaded[0])
+        claim = ClaimForm(skill="science.biology", level="solid", source="Zoe Quark, bacteria")
+        resume.confirm(db, seat.applicant, resume.ResumeForm(claims=[claim]), NOON)
+        db.refresh(seat.applicant)
+        assert resume.told(seat) == "science.biology: [name], bacteria"
+    read_again(engine, bank, uploaded, HONEST)
+    with store.reading(engine) as db:
+        (call,) = db.scalars(select(ModelCall)).all()
+        sent = json.dumps(call.sent["messages"], ensure_ascii=False)
+        assert "bacteria" in sent
+        assert not re.search("quark", sent, re.IGNORECASE)
 
 
 def test_a_correction_made_meanwhile_is_not_overwritten(engine, bank, uploaded):

@@ -6,38 +6,23 @@ models were sent and replied, everywhere alike: a quote still stands in the word
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from vetting.names import without
 from vetting.records import Answer, Appeal, Applicant, ModelCall
-
-TAKEN_OUT = "[name]"
-FEWEST = 3  # letters of a part of a name that is looked for by itself: shorter ones are words or variables
-
-
-def pattern_of(name: str) -> re.Pattern[str] | None:
-    """The whole name in any letters, its parts as they are written; None where it is too short to tell from a word."""
-    words = name.split()
-    whole = r"\s+".join(re.escape(word) for word in words)
-    ways = [f"(?i:{whole})"] if len(words) > 1 else []
-    bare = {word.strip(".,;:()'\"") for word in words}
-    ways += [re.escape(part) for part in sorted(bare, key=len, reverse=True) if len(part) >= FEWEST]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(ways)})(?!\w)") if ways else None
 
 
 def take_out_name(db: Session, applicant: Applicant) -> None:
     """Write the person's name nowhere any more in what was said. Only while the name is still known."""
-    found = pattern_of(applicant.name)
-    if found is None:
-        return
 
     def out(text: str) -> str:
-        return found.sub(TAKEN_OUT, text)
+        return without(text, name)
 
+    name = applicant.name
     answers = [question.answer for seat in applicant.sittings for question in seat.questions if question.answer]
     for turn in (turn for seat in applicant.sittings for question in seat.questions for turn in question.turns):
         turn.text = out(turn.text)

@@ -33,6 +33,7 @@ from vetting.models.defuse import plain
 from vetting.models.llm import Access, Attempt, ModelFaultError, Question
 from vetting.models.prompts import Messages, prompt
 from vetting.models.screening import screen, without
+from vetting.names import without as without_name
 from vetting.records import Json, Resume
 from vetting.sittings import resume
 from vetting.sittings.resume import LEVELS, LONGEST_LINE, MOST_CLAIMS
@@ -64,7 +65,8 @@ def read_again(engine: Engine, number: int, sitting_id: int, tree: SkillTree, ac
     """
     with store.reading(engine) as db:
         access = calls.within_budget(db, access, sitting_id)
-        text = db.get_one(Resume, number).text
+        upload = db.get_one(Resume, number)
+        text = without_name(upload.text, upload.applicant.name)
     found = tag(text, tree, access)
     with store.writing(engine) as db:
         upload = db.get_one(Resume, number)

@@ -27,6 +27,7 @@ from irt.belief import Belief
 from item_bank.load import SkillTree
 from vetting.evidence import claims_of
 from vetting.messages import ClaimForm, ResumeForm
+from vetting.names import without
 from vetting.records import Applicant, Claim, Resume, Sitting
 from vetting.scale import Scale
 
@@ -179,5 +180,6 @@ def aimed(belief: Belief, claimed: Iterable[Claim], scale: Scale) -> Belief:
 
 
 def told(sitting: Sitting) -> str:
-    """The corrected claims in plain lines; empty where there are none."""
-    return "\n".join(f"{claim.skill}: {claim.source}" for claim in claims_of(sitting.applicant))
+    """The corrected claims in plain lines, without the person's name; empty where there are none."""
+    who = sitting.applicant
+    return "\n".join(f"{claim.skill}: {without(claim.source, who.name)}" for claim in claims_of(who))

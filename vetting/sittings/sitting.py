@@ -32,7 +32,7 @@ from vetting.sittings import exposure
 from vetting.sittings.aim import aim_of
 from vetting.sittings.choice import State, choose
 
-CONSENT = "2026-11-21.2"  # version of the consent text, kept with each sitting
+CONSENT = "2026-11-21.3"  # version of the consent text, kept with each sitting
 
 GradeAnswer = Callable[[Item, Response], int]
 
