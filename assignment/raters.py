@@ -23,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 from scipy.special import logsumexp
 
 from assignment.agreement import Labels
@@ -63,11 +64,13 @@ def dawid_skene(labels: Labels, *, steadiness: float = 0.0, known: Rows | None =
     counts = labels.counts
     gold = _gold(labels, known, len(counts))
     weight = np.where(gold >= 0, trust, 1.0)
-    posterior = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    said, of_each = _said(labels, len(counts)), counts.sum(axis=1, keepdims=True)
+    posterior = counts / np.maximum(of_each, 1.0)
     before = -np.inf
     for _ in range(ROUNDS):
-        prevalence, confusion = _maximise(labels, _held(posterior, gold), weight, steadiness)
-        log_posterior = np.log(np.maximum(prevalence, 1e-300)) + _evidence(labels, confusion)  # (U, K)
+        held = _held(posterior, gold)
+        prevalence, confusion = held[of_each[:, 0] > 0].mean(axis=0), _maximise(said, held, weight, steadiness)
+        log_posterior = np.log(np.maximum(prevalence, 1e-300)) + _evidence(said, confusion)  # (U, K)
         by_unit = logsumexp(log_posterior, axis=1)
         posterior = np.exp(log_posterior - by_unit[:, None])
         likelihood = float(by_unit.sum())
@@ -92,21 +95,24 @@ def _held(posterior: Floats, gold: Rows) -> Floats:
     return np.where((gold >= 0)[:, None], np.eye(posterior.shape[1])[gold], posterior)
 
 
-def _maximise(labels: Labels, posterior: Floats, weight: Floats, steadiness: float) -> tuple[Floats, Floats]:
-    k = labels.categories
-    raters = int(labels.rater.max()) + 1
-    cell = labels.rater * k + labels.category
-    share = (weight[:, None] * posterior)[labels.unit]  # (N, K)
-    seen = np.stack([np.bincount(cell, share[:, z], raters * k).reshape(raters, k) for z in range(k)], axis=1)
+def _said(labels: Labels, units: int) -> csr_array:
+    """(U, R K) how often each unit got each label from each rater."""
+    shape = (units, (int(labels.rater.max()) + 1) * labels.categories)
+    cell = labels.rater * labels.categories + labels.category
+    return coo_array((np.ones(len(cell)), (labels.unit, cell)), shape=shape).tocsr()
+
+
+def _maximise(said: csr_array, posterior: Floats, weight: Floats, steadiness: float) -> Floats:
+    """(R, K, K) the confusions."""
+    k = posterior.shape[1]
+    seen = (said.T @ (weight[:, None] * posterior)).reshape(-1, k, k).transpose(0, 2, 1)
     crowd = seen.sum(axis=0) + 1e-9
-    seen += steadiness * crowd / crowd.sum(axis=1, keepdims=True)
+    seen = seen + steadiness * crowd / crowd.sum(axis=1, keepdims=True)
     total = seen.sum(axis=2, keepdims=True)
-    confusion = np.where(total > 0, seen / np.maximum(total, 1e-300), 1.0 / k)
-    labelled = np.unique(labels.unit)
-    return posterior[labelled].mean(axis=0), confusion
+    return np.where(total > 0, seen / np.maximum(total, 1e-300), 1.0 / k)
 
 
-def _evidence(labels: Labels, confusion: Floats) -> Floats:
+def _evidence(said: csr_array, confusion: Floats) -> Floats:
     """(U, K) Σ over the unit's labels of log P(label | truth k)."""
-    each = np.log(np.maximum(confusion[labels.rater, :, labels.category], 1e-300))  # (N, K)
-    return np.stack([np.bincount(labels.unit, column) for column in each.T], axis=1)
+    k = confusion.shape[1]
+    return said @ np.log(np.maximum(confusion, 1e-300)).transpose(0, 2, 1).reshape(-1, k)
