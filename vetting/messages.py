@@ -122,6 +122,7 @@ class ResumeForm(Message):
 
 
 Form = TypeVar("Form", bound=Message)
+DEEPEST = 100  # lists in lists
 LONGEST_QUOTE = 40  # characters of what was said, told again
 
 
@@ -149,6 +150,11 @@ def content_of(file: Path) -> Any:  # noqa: ANN401 -- whatever YAML can hold
 
 class OnceLoader(yaml.SafeLoader):
     """Safe YAML in which a key that stands twice is an error, where YAML would keep the last without a word."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level >= DEEPEST:  # the scanner takes time with the square of the depth
+            raise RecursionError
+        super().fetch_flow_collection_start(token)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
