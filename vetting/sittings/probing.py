@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from irt.belief import Belief
-from irt.conversation import PROPOSED, Criteria, foreseen, worth, worth_of_asking
+from irt.conversation import PROPOSED, Criteria, foreseen, worth_of_asking
 from irt.model import Floats, Ints
-from irt.selection import Aim, priced
+from irt.selection import Aim, hinge, priced
 from irt.timing import Pace, expected_minutes
 from irt.verdict import Verdicts, foretold
 from item_bank.load import Bank
@@ -184,18 +185,30 @@ def offer_of(
     probe: Probe, belief: Belief, aim: Aim, settle: Verdicts | None, person: Pace, scale: Scale, toll: float = 0.0
 ) -> Offer:  # fmt: skip
     """What a probe is worth: its opening alone, or with one question about each criterion, whichever pays better."""
-    rows = scale.probes.of(probe.id)
-    criteria = criteria_of(scale, rows)
+    alone, with_more = foretellable(probe.id, scale)
     opening, follow_up = minutes_of(probe, person, scale)
-    bare = np.zeros(len(rows), dtype=np.int64)
-    plans = [(bare, opening), (bare + 1, opening + len(rows) * follow_up)]
     found = []
-    for asked, minutes in plans:
-        after = criteria.after(asked)
-        settles = SETTLING * foretold(settle, belief, foreseen(belief, after)) if settle else 0.0
-        gain, cost = worth(belief, after, aim) + settles, float(priced(np.array([minutes]), np.array([toll]))[0])
+    for after, minutes in ((alone, opening), (with_more, opening + len(alone.items) * follow_up)):
+        then = foreseen(belief, after)
+        settles = SETTLING * foretold(settle, belief, then) if settle else 0.0
+        gain = hinge(np.diag(belief.cov), aim) - hinge(np.diag(then.cov), aim) + settles
+        cost = float(priced(np.array([minutes]), np.array([toll]))[0])
         found.append(Offer(probe, gain, minutes, cost, opening + follow_up, settles))
     return max(found, key=lambda offer: offer.rate)
+
+
+# A scale never changes, so neither does what may be expected of its probes: that is worked out once.
+_foretellable: WeakKeyDictionary[Scale, dict[str, tuple[Criteria, Criteria]]] = WeakKeyDictionary()
+
+
+def foretellable(probe_id: str, scale: Scale) -> tuple[Criteria, Criteria]:
+    """The probe's criteria after its opening alone, and after one question about each."""
+    kept = _foretellable.setdefault(scale, {})
+    if probe_id not in kept:
+        rows = scale.probes.of(probe_id)
+        criteria, bare = criteria_of(scale, rows), np.zeros(len(rows), dtype=np.int64)
+        kept[probe_id] = criteria.after(bare), criteria.after(bare + 1)
+    return kept[probe_id]
 
 
 def minutes_of(probe: Probe, person: Pace, scale: Scale) -> tuple[float, float]:
