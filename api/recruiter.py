@@ -20,6 +20,7 @@ from api.forms import Form, number_of, said_of, text_of
 from vetting import scale as scales
 from vetting.decisions import applications, decision, dossier
 from vetting.decisions.dossier import CLEARS, Dossier
+from vetting.evidence import WHOLE
 from vetting.messages import DecisionForm, RoleForm
 from vetting.models import calls
 from vetting.programs import standing
@@ -189,7 +190,7 @@ def one(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Numb
 
 
 def applicant_or_404(db: Session, number: int) -> Applicant:
-    person = db.get(Applicant, number)
+    person = db.get(Applicant, number, options=WHOLE)
     if person is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return person

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy.orm import defaultload, selectinload
+from sqlalchemy.orm import defaultload, defer, joinedload, selectinload
 
 from irt.belief import GAUSSIAN, Evidence, Posterior, answers, solve
 from irt.conversation import PROPOSED, Criteria
@@ -50,19 +50,23 @@ WHOLE = (
     selectinload(Applicant.resumes).selectinload(Resume.claims),
     selectinload(Applicant.decisions),
     selectinload(Applicant.offers),
-    selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.unit),
-    selectinload(Applicant.outcomes).joinedload(Outcome.submission).joinedload(Submission.wording),
-    selectinload(Applicant.outcomes).joinedload(Outcome.submission).selectinload(Submission.customer),
     selectinload(Applicant.outcomes)
     .joinedload(Outcome.submission)
-    .selectinload(Submission.reviews)
-    .joinedload(Review.offer),
-    selectinload(Applicant.outcomes)
-    .joinedload(Outcome.submission)
-    .joinedload(Submission.unit)
-    .selectinload(Unit.disputes)
-    .joinedload(Dispute.resolution)
-    .joinedload(Resolution.offer),
+    .options(
+        defer(Submission.text),
+        defer(Submission.wrong_steps),
+        selectinload(Submission.wording),
+        selectinload(Submission.customer),
+        selectinload(Submission.reviews).options(
+            defer(Review.because), defer(Review.wrong_steps), joinedload(Review.offer).defer(Offer.why)
+        ),
+        joinedload(Submission.unit)
+        .defer(Unit.content)
+        .selectinload(Unit.disputes)
+        .joinedload(Dispute.resolution)
+        .joinedload(Resolution.offer)
+        .defer(Offer.why),
+    ),
     selectinload(Applicant.looks).joinedload(Look.offer).joinedload(Offer.unit).selectinload(Unit.golds),
 )
 

@@ -219,7 +219,8 @@ def test_a_round_that_cannot_be_is_refused_with_a_way_out(db, people):
 
 def test_fresh_labels_stand_beside_the_others_and_a_differing_one_is_a_dispute_for_a_third_person(db, people):
     where, form = settled_units(db, people, 3)
-    units = recalls.choose(db, where, form, AFTER, way="numbers", numbers=[1, 2])
+    units = recalls.choose(db, where, form, AFTER, way="numbers", numbers=[1, 2, 1])
+    assert [unit.number for unit in units] == [1, 2]  # each once
     recalls.send(db, units, people=2, because="Customer asks.", by="lead", now=AFTER)
     said = {people[0].id: "pass", people[1].id: "reject"}
     for person in people[:2]:

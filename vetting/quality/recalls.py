@@ -16,7 +16,7 @@ from vetting.quality import delivery
 from vetting.records import Applicant, AuditEntry, Json, Program
 from vetting.round_records import Recall
 from vetting.scope import QueueForm
-from vetting.units import work
+from vetting.units import ledger, work
 from vetting.work_records import Dispute, Offer, Review, Unit
 
 PEOPLE = (1, 7)
@@ -29,20 +29,24 @@ def choose(
     reviewer: int | None = None, numbers: Sequence[int] = (),
 ) -> list[Unit]:  # fmt: skip
     """Accepted units to send: whose label is least sure, who were disputed, whom one person reviewed, or by number."""
-    units = [unit for unit in work.whole(program, queue.name, db) if work.state(unit, now) == "accepted"]
+    units = [unit for unit in ledger.entries(db, program, queue.name, now) if work.state(unit, now) == "accepted"]
     if way == "confidence":
         sure = delivery.confidence(units, queue)
-        return sorted((unit for unit in units if sure.get(unit.id, 1.0) < below), key=lambda unit: sure[unit.id])
-    if way == "disputed":
-        return [unit for unit in units if unit.disputes]
-    if way == "reviewer":
-        return [unit for unit in units if reviewer in {one.offer.applicant_id for one in unit.submissions[-1].reviews}]
-    if way == "numbers":
+        wanted = sorted((unit for unit in units if sure.get(unit.id, 1.0) < below), key=lambda unit: sure[unit.id])
+    elif way == "disputed":
+        wanted = [unit for unit in units if unit.disputes]
+    elif way == "reviewer":
+        wanted = [u for u in units if reviewer in {one.offer.applicant_id for one in u.submissions[-1].reviews}]
+    elif way == "numbers":
         by_number = {unit.number: unit for unit in units}
         if strangers := [number for number in numbers if number not in by_number]:
             raise work.FormError("numbers", f"Unit {strangers[0]} is not accepted. Maybe it is still in work.")
-        return [by_number[number] for number in numbers]
-    raise work.FormError("way", f"Pick one of: {', '.join(WAYS)}.")
+        wanted = [by_number[number] for number in dict.fromkeys(numbers)]
+    else:
+        raise work.FormError("way", f"Pick one of: {', '.join(WAYS)}.")
+    asked = select(Unit).where(Unit.id.in_([unit.id for unit in wanted])).options(selectinload(Unit.submissions))
+    found = {unit.id: unit for unit in db.scalars(asked)}
+    return [found[unit.id] for unit in wanted]
 
 
 def send(
