@@ -16,7 +16,7 @@ from starlette.datastructures import FormData
 from api import conversation
 from api.auth import sign
 from api.deps import DB, House, Now, Ours, WritingDB, page
-from api.forms import Form, by_htmx, on_to, said_of, text_of, too_long, trouble
+from api.forms import Form, by_htmx, line_of, on_to, said_of, text_of, too_long, trouble
 from api.links import Invited, Mine, Running, begun, closed_page, not_ours, remember
 from item_bank.schema import UnreadableResponseError
 from vetting import programs
@@ -34,6 +34,7 @@ FACTORS = (
     ("1", "Usual time"), ("1.25", "A quarter more"), ("1.5", "Half as much again"), ("2", "Twice the time"),
     ("10", "No limit"),
 )  # fmt: skip
+NO_LIMIT, LONGEST_NAME = 10.0, 120  # times the usual time; letters
 TOOLS = "Please answer by yourself: no other person, no language model, no searching. Pen and paper are welcome."
 
 
@@ -106,7 +107,7 @@ def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: 
     if again is not None:
         return go_on(request, ours, again)
     sitting.check_open(invited, now)
-    name = invited.name or text_of(form, "name")[:120]
+    name = invited.name or line_of(form, "name", LONGEST_NAME)
     errors = []
     if form.get("consent") != "yes":
         errors.append(
@@ -263,7 +264,10 @@ class Left:
     high: float
 
 
-def minutes_left(mine: Sitting, ours: House) -> Left:
+def minutes_left(mine: Sitting, ours: House) -> Left | None:
+    """None for whoever asked for no limit: ten times the usual minutes say nothing to them."""
+    if mine.extra_time >= NO_LIMIT:
+        return None
     state = choice.look(mine, scales.of(mine.calibration), ours.bank)
     low, high = sitting.minutes_left(mine, state)
     return Left(state.minutes, low, high)

@@ -17,6 +17,7 @@ from item_bank.schema import UnreadableResponseError
 LONGEST_ANSWER = 20_000  # characters in one field
 MOST_FIELDS = 10_000  # a program of 40 queues has some 2,500
 LARGEST_PART = 20_000_000  # bytes; how large a whole form may be is looked at before (app.py)
+TURNING = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 HOUSEKEEPING = {"act", "question_id", "request_id"}
 
 
@@ -34,6 +35,11 @@ def text_of(form: FormData, field: str) -> str:
     value = form.get(field, "")
     tidy = readable(value).strip() if isinstance(value, str) else ""
     return tidy if any(category(letter)[0] not in "CZ" for letter in tidy) else ""
+
+
+def line_of(form: FormData, field: str, most: int) -> str:
+    """What was typed in one line: a name, without letters that turn the text around it or break its line."""
+    return " ".join(TURNING.sub(" ", text_of(form, field)).split())[:most].strip()
 
 
 def readable(text: str) -> str:

@@ -69,6 +69,13 @@ def test_coming_back_after_the_end_and_after_the_deletion_tells_what_there_is(fr
     assert "Your name was removed" in text(gone.text)
 
 
+def test_a_name_is_one_line_that_turns_no_text_around_and_who_has_no_limit_sees_no_clock(front, visitor):
+    mine = front.begin(visitor, name="Ada\u202e\u2066 \r\n\x07Love\u200dlace", time_factor="10")
+    assert visitor.get(f"{mine}/data.json").json()["name"] == "Ada Love\u200dlace"
+    assert "minutes left" not in visitor.get(mine).text
+    assert "minutes left" in visitor.get(front.begin(visitor)).text
+
+
 # -- two windows, and too much ----------------------------------------------------------------------
 
 
