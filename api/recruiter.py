@@ -50,6 +50,15 @@ def enter(request: Request, ours: Ours, key: str) -> Response:
     return RedirectResponse("/recruiter", HTTPStatus.SEE_OTHER)
 
 
+@router.post("/leave")
+def leave(request: Request) -> Response:
+    """Sign out in this browser; what an applicant began in it stays theirs."""
+    for kept in ("staff", "invited", "notice"):
+        request.session.pop(kept, None)
+    said = {"what": "You are signed out", "maybe": "Open the link for staff again to come back in."}
+    return page(request, "error.html", {"audience": "staff", "status": "", **said})
+
+
 def staff(request: Request) -> str:
     """Who is signed in; everybody else is told how to."""
     who = request.session.get("staff")
@@ -74,7 +83,7 @@ def frame(here: str, who: str, db: Session, ours: House) -> dict[str, Any]:
             ("Roles", "/recruiter", here == "recruiter"), ("Grading", "/desk", here == "desk"),
             ("Raters", "/raters", here == "raters"), ("Programs", "/lead", here == "lead"),
         ],
-        "who": who, "home_url": "/recruiter",
+        "who": who, "home_url": "/recruiter", "leave_url": "/leave",
         "versions": [f"scale {scales.latest(db).id}", f"bank {ours.bank.version}"],
     }  # fmt: skip
 
@@ -196,9 +205,16 @@ def applicant_or_404(db: Session, number: int) -> Applicant:
     return person
 
 
-def still_here(person: Applicant) -> Applicant:
+def came_for(role: Role, person: Applicant) -> bool:
+    """Whether somebody took this role's test; a dossier may be held against any role, a decision only against these."""
+    return any(seat.invitation.role.name == role.name for seat in person.sittings)
+
+
+def still_here(role: Role, person: Applicant) -> Applicant:
     if person.erasure is not None:
         raise sitting.ClosedError("This person asked to be forgotten. Maybe somebody else fits the role.")
+    if not came_for(role, person):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
     return person
 
 
@@ -225,9 +241,10 @@ def dossier_page(
             views.evidence_chip(piece, ours.bank, answers=f"{here}/answers") for piece in pieces
         ],
         "talks": views.talks(person, scale, ours.bank, here),
-        "question": views.open_question(known, more, ours.bank, ask_url(role, known, more)),
+        "question": views.open_question(known, more, ours.bank, ask_url(role, known, more))
+        if came_for(role, person) else None,
         "integrity": [], **decided(db, role, person),
-        "may_decide": bool(known.answered) and bool(person.name),
+        "may_decide": bool(known.answered) and bool(person.name) and came_for(role, person),
         "decide_action": here, "second_view": "",
         "notice": request.session.pop("notice", ""), "said": said, "errors": list(errors),
     }  # fmt: skip
@@ -270,7 +287,8 @@ def evidence(
 def decide(
     request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, form: Form
 ) -> Response:
-    role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
+    role = role_or_404(db, number)
+    applicant = still_here(role, applicant_or_404(db, person))
     try:
         said = DecisionForm(verdict=text_of(form, "verdict"), reason=text_of(form, "reason"))
     except ValidationError as wrong:
@@ -300,7 +318,8 @@ def ask(
     request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number, person: Number, skill: str,  # noqa: ARG001
 ) -> Response:  # fmt: skip
     """Invite somebody to a few more minutes on one skill."""
-    role, applicant = role_or_404(db, number), still_here(applicant_or_404(db, person))
+    role = role_or_404(db, number)
+    applicant = still_here(role, applicant_or_404(db, person))
     if skill not in ours.bank.tree.skills:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     open_to_them = Invitation.applicant_id == applicant.id, Invitation.expires > now, ~Invitation.sittings.any()

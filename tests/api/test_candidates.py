@@ -150,3 +150,22 @@ def test_whoever_is_forgotten_is_in_no_list(front, staff, people):
     assert staff.get(f"/recruiter/roles/{role}/candidates.csv").text.count("\n") == 1 + len(
         listed(staff.get(f"/recruiter/roles/{role}"))
     )
+
+
+def test_a_decision_and_a_further_sitting_are_only_for_a_role_that_somebody_came_for(front, staff, people):
+    (bea,) = front.facts(select(Applicant.id).where(Applicant.name == "Bea"))[0]
+    other, _ = other_role(front, bea)
+    page = staff.get(f"/recruiter/roles/{other}/people/{people['Dee']}")
+    assert page.status_code == 200
+    assert "Your decision" not in page.text
+    before = front.facts(select(func.count(Decision.id)))
+    assert decide(staff, other, people["Dee"], "advance").status_code == 404
+    assert staff.post(f"/recruiter/roles/{other}/people/{people['Dee']}/ask/math.proof").status_code == 404
+    assert front.facts(select(func.count(Decision.id))) == before
+
+
+def test_who_signs_out_is_out(front):
+    with front.staff() as client:
+        assert 'action="/leave"' in client.get("/recruiter").text
+        assert "You are signed out" in client.post("/leave").text
+        assert client.get("/recruiter").status_code == 403
