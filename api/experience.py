@@ -36,16 +36,16 @@ def upload(request: Request, ours: Ours, token: str, form: Form) -> Response:
     """Keep a file or typed text as the rule reads it, then as a model does; the applicant corrects what it claims."""
     file, typed = form.get("file"), text_of(form, "text")
     with store.reading(ours.engine) as db:
-        mine = sitting_of(token, db, ours)
-        if mine.ending is not None:
+        if sitting_of(token, db, ours).ending is not None:
             return over(token)
-        try:
-            if isinstance(file, UploadFile) and file.filename:
-                text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
-            else:
-                text = resume.read_file("", typed.strip().encode())
-        except resume.UnreadableFileError as wrong:
-            return experience_page(request, ours, token, mine, typed, str(wrong))
+    try:  # while no transaction is open: a file may take a while
+        if isinstance(file, UploadFile) and file.filename:
+            text = resume.read_file(file.filename, file.file.read(resume.LARGEST + 1))
+        else:
+            text = resume.read_file("", typed.strip().encode())
+    except resume.UnreadableFileError as wrong:
+        with store.reading(ours.engine) as db:
+            return experience_page(request, ours, token, sitting_of(token, db, ours), typed, str(wrong))
     with store.writing(ours.engine) as db:
         mine = sitting_of(token, db, ours)
         kept = resume.keep_upload(db, mine.applicant, text, resume.parse(text, ours.bank.tree), now())

@@ -51,8 +51,14 @@ function restoreDraft(form) {
   say("Your draft is back.");
 }
 
-function forgetOtherDrafts(kept) {
-  for (const key of memory.keys()) if (key.startsWith(DRAFT) && key !== DRAFT + kept) memory.forget(key);
+// Drafts of a test, of practice and of grading know nothing of each other.
+const family = (draft) => draft.match(/^(practice|grading)-/)?.[1] || "";
+
+function forgetOtherDrafts(kept, of = family(kept)) {
+  for (const key of memory.keys()) {
+    const draft = key.startsWith(DRAFT) ? key.slice(DRAFT.length) : kept;
+    if (draft !== kept && family(draft) === of) memory.forget(key);
+  }
 }
 
 // -- words ------------------------------------------------------------------------------------------
@@ -224,8 +230,9 @@ function arrive(root) {
     restoreDraft(form);
     if (form.matches(".grading:has(:checked)")) showChosen(form);
     for (const area of form.querySelectorAll("textarea[data-count]")) countWords(area);
-  } else if (document.querySelector("[data-drafts=done]")) {
-    forgetOtherDrafts("");
+  } else if (document.querySelector("[data-drafts]")) {
+    const over = document.querySelector("[data-drafts]").dataset.drafts;
+    forgetOtherDrafts("", over === "done" ? "" : over);
   }
   for (const place of root.querySelectorAll("[data-if-draft]")) place.hidden = !memory.keys().some((key) => key.startsWith(DRAFT));
   const errors = root.querySelector("#errors");
