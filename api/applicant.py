@@ -248,7 +248,9 @@ def question_page(
 def paused_page(request: Request, ours: House, token: str, mine: Sitting) -> Response:
     context = {
         "subject": mine.invitation.role.name, "resume_action": f"/s/{token}/resume", "until": None, "kept": True,
-        "sent_link": mine.invitation.uses == 1, "left": minutes_left(mine, ours),
+        "download_url": f"/s/{token}/data.json", "delete_action": f"/s/{token}/delete", "ended": False,
+        "asked_by": ours.settings.organisation, "sent_link": mine.invitation.uses == 1,
+        "left": minutes_left(mine, ours),
     }  # fmt: skip
     if by_htmx(request):
         return on_to(request, f"/s/{token}")

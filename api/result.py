@@ -52,7 +52,8 @@ def result_page(
     if appealed and decided and decided.at > appealed:
         appealed = None  # it was answered, and may be appealed again
     context = {
-        "subject": form.name, "invitation": {"asked_by": ours.settings.organisation, "role": form.name},
+        "subject": form.name, "asked_by": ours.settings.organisation,
+        "invitation": {"asked_by": ours.settings.organisation, "role": form.name},
         "finished": mine.ending.at, "questions": person.answered, "minutes": person.minutes,
         "skills": [
             views.skill_bar(skill, scale.population, scale.skills.position[skill.skill]) for skill in person.skills

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from tests.api.front import fields, hidden, text
+from tests.api.front import Seen, fields, hidden, text
 from tests.api.test_conversation import come_to_the_interview, send
 from vetting.records import Sitting
 
@@ -135,3 +135,14 @@ def test_an_appeal_that_is_sent_twice_is_one_and_one_that_is_too_long_comes_back
     for _ in range(2):
         assert visitor.post(f"{mine}/appeal", data={"text": "Look at the second one."}).status_code == 303
     assert len(visitor.get(f"{mine}/data.json").json()["appeals"]) == 1
+
+
+def test_who_rests_can_download_and_delete_as_promised_at_any_time(front, visitor):
+    mine = front.begin(visitor, name="Ada Resting")
+    visitor.post(mine, data=fields(visitor.get(mine).text) | {"act": "pause"})
+    page = visitor.get(mine)
+    assert {f"{mine}/data.json"} <= Seen(page.text).links()
+    assert "your name and this test" in text(page.text)
+    assert visitor.post(f"{mine}/delete").headers["location"] == mine  # not without the tick
+    visitor.post(f"{mine}/delete", data={"confirm": "yes"})
+    assert visitor.get(mine).status_code == 410
