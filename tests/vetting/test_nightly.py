@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,14 @@ def test_too_few_people_are_a_reason_and_nothing_is_stored(db):
     with pytest.raises(ValueError, match="Not published"):
         nightly.publish(db, judged, NOON, who="night")
     assert scales.latest(db) is old
+
+
+def test_what_was_said_of_raters_while_a_calibration_was_computed_stays_said(db):
+    old = scales.latest(db)
+    judged = replace(nightly.judge(db, old), faults=())
+    numbers = {"model:one@abc": {"discrimination": 0.7, "severity": 0.5}}
+    scales.publish(db, {**old.body, "raters": numbers}, "a test", "a test", NOON)
+    assert nightly.publish(db, judged, NOON, who="night").body["raters"] == numbers
 
 
 @pytest.mark.slow

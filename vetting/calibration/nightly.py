@@ -194,8 +194,13 @@ def times_of(scale: Scale, seen: Gathered) -> dict[str, dict[str, float]]:
 
 
 def publish(db: Session, judged: Judged, now: datetime, *, who: str) -> Calibration:
-    """Publishing is one row; a judged calibration with faults is refused with all of them."""
+    """Publishing is one row; a judged calibration with faults is refused with all of them.
+
+    Who judges and grades, and how, is none of its numbers: what was said of them meanwhile stays said.
+    """
     if judged.faults:
         raise ValueError("Not published: " + " ".join(judged.faults))
     note = f"{judged.fitted} items from {judged.answers} answers of {judged.people} people, {judged.gain:+.4f} a piece"
-    return scales.publish(db, judged.body, note, who, now)
+    newest = scales.latest(db).body
+    body = judged.body | {kind: newest[kind] for kind in ("raters", "reviewers") if kind in newest}
+    return scales.publish(db, body, note, who, now)

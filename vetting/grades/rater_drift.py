@@ -18,8 +18,10 @@ from sqlalchemy.orm import Session
 
 from irt.model import Floats, Ints, Items
 from irt.newcomer import Newcomer, moved, newcomer
-from irt.rater_watch import FEWEST_STEADY, by_answer, least_shift, limit_by_answer
+from irt.rater_watch import FEWEST_STEADY, RUN, by_answer, least_shift, limit_by_answer
 from vetting.records import Calibration
+
+MARGIN = 1.5  # of the answers between false alarms: the limit is read from some hundred answers itself
 
 
 class Seen(NamedTuple):
@@ -64,7 +66,7 @@ def steadiness(seen: Seen) -> Steadiness | None:
         return None
     found = newcomer(*seen)
     shift = least_shift(found.severity_se)
-    limit = limit_by_answer(sums(found, seen, shift), doubt=found.severity_se, shift=shift)
+    limit = limit_by_answer(sums(found, seen, shift), doubt=found.severity_se, shift=shift, run=MARGIN * RUN)
     return Steadiness(answers, found, shift, limit)
 
 
