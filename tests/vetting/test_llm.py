@@ -114,10 +114,10 @@ def test_a_provider_that_is_not_there_is_replaced_by_the_next():
 def test_a_silent_provider_costs_its_seconds_and_no_more():
     with serving(Say(fault="time-out")) as silent, serving(GOOD) as server:
         began = time.monotonic()
-        reply = asked(silent.model, server.named("second"), seconds=0.4)
+        reply = asked(silent.model, server.named("second"), seconds=1.0)
         took = time.monotonic() - began
     assert [one.fault for one in reply.attempts] == ["time-out", "time-out", ""]
-    assert took < 0.4 * llm.TRIES + 20  # a busy machine is slow; a silent provider would hold on for minutes
+    assert took < 1.0 * llm.TRIES + 20  # a busy machine is slow; a silent provider would hold on for minutes
 
 
 def test_bytes_that_trickle_do_not_hold_the_clock():
