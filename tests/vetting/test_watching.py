@@ -12,7 +12,7 @@ from tests.vetting.story import spoken
 from tests.vetting.test_rater_readings import MODEL, interview
 from vetting import evidence, store
 from vetting import scale as scales
-from vetting.grades import desk, hearings, rater_changes, rater_readings, watching
+from vetting.grades import desk, hearings, rater_changes, rater_drift, rater_page, rater_readings, watching
 from vetting.grades.grading import Graded, Judged, Panel
 from vetting.grades.rater_changes import RulingError
 from vetting.grades.verdicts import Verdict
@@ -258,3 +258,22 @@ def test_a_change_leaves_what_was_believed_at_any_moment_as_it_was(world, bank):
     for old, new in zip(before, then(), strict=True):
         assert (old.level.tolist(), old.blur.tolist()) == (new.level.tolist(), new.blur.tolist())
         assert old.items.threshold.tolist() == new.items.threshold.tolist()
+
+
+def test_both_databases_tell_the_same_of_raters(engine, bank):
+    with store.writing(engine) as db:
+        scales.keep_up(db, bank, NOON)
+        body = scales.latest(db).body
+        for number in range(2):
+            told(db, bank, np.random.default_rng(number), number, USUAL)
+        scales.publish(db, {**body, "raters": {MODEL: NUMBERS}}, "a test", "a test", moment(3))
+        scales.publish(db, {**body, "raters": {MODEL: NUMBERS}}, "another", "a test", moment(4))
+    assert watching.follow(engine, moment(5)) == []
+    with store.writing(engine) as db:
+        assert rater_drift.known_since(db, [MODEL]) == {MODEL: moment(3)}
+        assert watching.by_answer(db, [MODEL])[1][2] == moment(1)
+        rater_changes.tell(db, MODEL, "The provider wrote to us.", moment(6), by="bea")
+        first, second = rater_page.raters(db).rows
+        assert (first.name, first.standing, first.answers) == (MODEL, rater_page.CHANGED, 2)
+        assert (second.name, second.standing, second.last) == ("human:bea", rater_page.PEOPLE, moment(1))
+        assert [one.rater for one in rater_page.alarms(db)] == [MODEL]

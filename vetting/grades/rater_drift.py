@@ -47,7 +47,7 @@ class Steadiness:
 def known_since(db: Session, raters: Iterable[str]) -> dict[str, datetime]:
     """When the numbers that the newest calibration has of each rater were published; raters it does not know lack."""
     told = select(Calibration.at, Calibration.body["raters"]).order_by(Calibration.id.desc())
-    rows = iter(db.execute(told.execution_options(yield_per=1)))
+    rows = iter(db.execute(told).all())
     at, numbers = next(rows)
     found = {rater: at for rater in raters if rater in (numbers or {})}
     same = set(found)

@@ -193,7 +193,7 @@ def row(one: RaterReport) -> Json:
         "severity_se": one.found.severity_se, "discrimination": one.discrimination,
         "log_discrimination_se": one.found.log_discrimination_se, "mean": one.model_mean,
         "peoples_mean": one.mean_level._asdict() if one.mean_level else None, "live": one.live,
-        "lacking": list(one.lacking), "agreement": told(one.agreement),
+        "changed": one.ended, "lacking": list(one.lacking), "agreement": told(one.agreement),
         "watch": asdict(one.watch) if one.watch else None,
     }  # fmt: skip
 
