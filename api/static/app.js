@@ -266,11 +266,19 @@ function afterSwap(event) {
   document.getElementById("unsent")?.setAttribute("hidden", "");
   swapped = performance.now();
   if (question.querySelector("#errors")) return;
-  question.querySelector("h1").focus();
-  window.scrollTo(0, 0);
+  goTo(question);
   const late = question.querySelector("#late");
   showSaved(late ? "" : "saved ✓");
   say(late ? late.textContent : "Saved. Next question.");
+}
+
+// To what is new: a conversation's question stands below all that was said, which may be long.
+function goTo(question) {
+  const talk = question.querySelector(".turns") && question.querySelector("#current, [data-words]");
+  const target = talk?.matches("[tabindex]") ? talk : question.querySelector("h1");
+  target.focus({ preventScroll: true });
+  if (talk) talk.scrollIntoView({ block: talk.clientHeight < window.innerHeight / 2 ? "center" : "start" });
+  else window.scrollTo(0, 0);
 }
 
 // The second half of a double click belongs to the question before, not to the one that has just come.

@@ -19,6 +19,7 @@ from vetting.sittings import sitting
 
 SKILLS = ("computing.python", "computing.algorithms")
 TALK = role_form(*SKILLS, minutes=30, interview_minutes=29.9)
+LONG = role_form(*SKILLS, minutes=90, interview_minutes=89)  # nothing ends a talk after one turn
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +228,20 @@ def test_a_conversation_without_grades_is_named_as_waiting_to_applicant_and_recr
         assert "graded by ada" in shown
         assert "waits for its grades" not in shown
     assert "People grade what you said" not in text(visitor.get(f"{mine}/result").text)
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_next_question_of_a_long_talk_is_in_view_and_has_the_focus(chromium, front, visitor):
+    mine, page = come_to_the_interview(front, visitor, LONG)
+    context = chromium.new_context(viewport={"width": 360, "height": 640}, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(front.url + mine)
+    tab.locator("#text").fill("I begin with the smallest case and follow it.\n" * 30)
+    tab.get_by_role("button", name="Send").click()
+    (number,) = hidden(page.text, "question_id")
+    tab.locator(f"form.answer[data-draft='{number}-3']").wait_for()
+    top = tab.locator("#current").bounding_box()["y"]
+    assert tab.evaluate("scrollY") > 0
+    assert 0 <= top < 640
+    assert tab.evaluate("document.activeElement.id") == "current"
+    context.close()
