@@ -44,8 +44,10 @@ def beside(engine: Engine, bank: Bank, settings: Settings) -> Iterator[None]:
 def keep_grading(engine: Engine, bank: Bank, by: Panel, over: Event) -> None:
     """Look and grade until it is over; an answer that breaks the grader is left alone by this process."""
     broken: set[int] = set()
+    account(engine)
     while True:
-        for answer in [one for one in what_waits(engine, bank) if one not in broken]:
+        todo = [one for one in what_waits(engine, bank) if one not in broken]
+        for answer in todo:
             if over.is_set():
                 return
             try:
@@ -53,7 +55,8 @@ def keep_grading(engine: Engine, bank: Bank, by: Panel, over: Event) -> None:
             except Exception:
                 broken.add(answer)
                 log.exception("answer %s could not be graded; it waits for people", answer)
-        account(engine)
+        if todo:
+            account(engine)
         if over.wait(EVERY):
             return
 

@@ -18,7 +18,7 @@ from vetting.grades.rater_changes import RulingError
 from vetting.grades.verdicts import Verdict
 from vetting.models.llm import Access
 from vetting.panel import Reading
-from vetting.rater_records import RaterChange, Steady, WatchStep
+from vetting.rater_records import PanelAccount, RaterChange, Steady, WatchStep
 from vetting.records import Answer, Applicant, Referral
 
 USUAL, STRICTER = Reading(0.9, severity=0.2), Reading(0.9, severity=0.8)
@@ -277,3 +277,17 @@ def test_both_databases_tell_the_same_of_raters(engine, bank):
         assert (first.name, first.standing, first.answers) == (MODEL, rater_page.CHANGED, 2)
         assert (second.name, second.standing, second.last) == ("human:bea", rater_page.PEOPLE, moment(1))
         assert [one.rater for one in rater_page.alarms(db)] == [MODEL]
+
+
+def test_raters_are_measured_anew_once_verdicts_have_grown(world):
+    rater_readings.keep_up(world, moment(900))
+    rater_readings.keep_up(world, moment(901))
+    with store.writing(world) as db:
+        (account,) = db.scalars(select(PanelAccount)).all()
+        (row,) = [one for one in rater_page.raters(db).rows if one.name == MODEL]
+        assert (row.measured, row.answers) == (account.body["raters"][0], STEADY)
+        assert row.measured["agreement"]["low"] < row.measured["agreement"]["value"] < row.measured["agreement"]["high"]
+        account.body = {**account.body, "verdicts": account.body["verdicts"] * 0.79}  # as if there had been fewer
+    rater_readings.keep_up(world, moment(902))
+    with store.reading(world) as db:
+        assert db.scalar(select(func.count(PanelAccount.id))) == 2
