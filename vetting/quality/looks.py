@@ -35,7 +35,12 @@ class Judged:
 
 def face(offer: Offer) -> str:
     """What the expert sees it as: the task of an ordinary unit."""
-    return str(offer.why.get("face", offer.task))
+    return seen_as(offer.task, offer.why)
+
+
+def seen_as(task: str, why: Json) -> str:
+    """The same of an offer's columns."""
+    return str(why.get("face", task))
 
 
 def told(offer: Offer) -> Json:
