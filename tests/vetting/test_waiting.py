@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from tests.conftest import NOON
-from tests.vetting.bustle import do, planned, queue, team
+from tests.vetting.bustle import do, planned, queue, take, team
 from tests.vetting.test_work import scaled
 from vetting import programs
-from vetting.offers import offering
+from vetting.offers import desks, offering
 from vetting.offers.waiting import candidates
 from vetting.records import Applicant, Availability, Program
 from vetting.units import suspicion, work
@@ -102,3 +102,24 @@ def test_a_dispute_about_what_was_accepted_finds_its_third_person(db, bank):
     tasks = {offer.task for person in people if (offer := offering.next_offer(db, person, now)) is not None}
     assert tasks == {"resolve"}
     assert db.scalars(select(Program)).one() is program
+
+
+def test_what_somebody_did_since_the_plan_is_read_at_once(db, bank):
+    (ada, bea) = team(db, bank, ["Ada", "Bea"])
+    planned(db, queue(units=12, reviews=1))
+    now, seconds = NOON, 0.0
+    for n in range(12):
+        now += timedelta(hours=1)
+        person = (ada, bea)[n % 2]
+        offer = take(db, person, now)
+        if offer is None:
+            continue
+        do(db, offer, now)
+        seconds += offer.product.seconds if person is ada else 0.0
+    db.expire_all()
+    (desk,) = desks.desks(db, ada, now)
+    asked = []
+    event.listen(db.get_bind(), "before_cursor_execute", lambda *said: asked.append(said[2]))
+    assert desks.done(db, desk).sum() == pytest.approx(seconds / 3600)
+    assert seconds > 0
+    assert len(asked) == 1  # not one more for each unit
