@@ -89,6 +89,14 @@ def test_a_whole_interview_keeps_what_was_asked_and_said_and_then_goes_on(front,
     assert page.status_code == 200
 
 
+def test_who_leaves_with_the_last_word_has_said_it_to_graders(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    form = fields(page.text) | {"turn": hidden(page.text, "turn")[0], "text": "That is all.", "act": "done"}
+    visitor.post(mine, data=form)  # and no page is opened after it
+    assert front.facts(select(Answer.id).where(Answer.question_id == int(number)))
+
+
 def test_the_same_form_sent_again_has_no_second_effect_and_the_page_shows_one_question(front, visitor):
     mine, page = come_to_the_interview(front, visitor)
     (number,) = hidden(page.text, "question_id")
