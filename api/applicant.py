@@ -210,6 +210,14 @@ def come_back(db: DB, now: Now, token: str, mine: Mine) -> Response:
     return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
 
 
+@router.post("/s/{token}/end")
+def leave(db: DB, ours: Ours, now: Now, token: str, mine: Mine, form: Form) -> Response:
+    """The applicant has had enough: the rest of the test is not taken."""
+    if text_of(form, "sure") == "yes" and mine.ending is None:
+        interview.leave(db, mine, ours.bank, now)
+    return RedirectResponse(f"/s/{token}", HTTPStatus.SEE_OTHER)
+
+
 def sent_before(question: Question, request: str) -> bool:
     """Whether this very form, sent a second time, is what answered the question."""
     return request in {question.answer and question.answer.request_id, *(turn.request_id for turn in question.turns)}
@@ -248,6 +256,7 @@ def question_page(
 def paused_page(request: Request, ours: House, token: str, mine: Sitting) -> Response:
     context = {
         "subject": mine.invitation.role.name, "resume_action": f"/s/{token}/resume", "until": None, "kept": True,
+        "end_action": f"/s/{token}/end",
         "download_url": f"/s/{token}/data.json", "delete_action": f"/s/{token}/delete", "ended": False,
         "asked_by": ours.settings.organisation, "sent_link": mine.invitation.uses == 1,
         "left": minutes_left(mine, ours),

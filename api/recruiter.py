@@ -227,12 +227,13 @@ def dossier_page(
     found = dossier.evidence_of(person, known.role, scale, ours.bank, now)
     pieces = found[:SHOWN] + [piece for piece in found[SHOWN:] if not piece.answer_id]
     more = dossier.more_minutes(known, scale, ours.bank)
-    ended = [seat.ending.at for seat in person.sittings if seat.ending]
+    endings = [seat.ending for seat in person.sittings if seat.ending]
     here = f"/recruiter/roles/{role.id}/people/{person.id}"
     context = {
         **frame("recruiter", who, db, ours),
         "candidate": {
-            "name": shown_name(person), "p": known.clears, "finished": max(ended, default=None),
+            "name": shown_name(person), "p": known.clears, "finished": max((one.at for one in endings), default=None),
+            "left_early": any(one.reason == sitting.WISH for one in endings),
             "minutes": known.minutes, "questions": known.answered, "list_url": f"/recruiter/roles/{role.id}",
         },
         "role": {"title": known.role.name}, "bar_p": CLEARS,

@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 
 from tests.api.front import Seen, fields, hidden, text
 from tests.api.test_conversation import LONG, come_to_the_interview, send
-from vetting.records import Sitting
+from vetting.records import Answer, Ending, Question, Sitting
+from vetting.sittings.sitting import WISH
 
 
 def sittings(front) -> int:
@@ -143,3 +144,33 @@ def test_who_rests_can_download_and_delete_as_promised_at_any_time(front, visito
     assert visitor.post(f"{mine}/delete").headers["location"] == mine  # not without the tick
     visitor.post(f"{mine}/delete", data={"confirm": "yes"})
     assert visitor.get(mine).status_code == 410
+
+
+# -- leaving ---------------------------------------------------------------------------------------
+
+
+def test_who_has_had_enough_ends_the_test_and_what_was_said_counts(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    send(visitor, mine, page, "I begin with the smallest case.")
+    visitor.post(mine, data={"question_id": number, "act": "pause"})
+    resting = visitor.get(mine)
+    assert f'action="{mine}/end"' in resting.text
+    assert visitor.post(f"{mine}/end").headers["location"] == mine
+    assert "The clock has stopped" in visitor.get(mine).text  # nothing is ended without a tick
+    assert visitor.post(f"{mine}/end", data={"sure": "yes"}).status_code == 303
+    assert "Your result" in text(visitor.get(f"{mine}/result").text)
+    told = select(Answer.response, Ending.reason).join(Question).join(Sitting).join(Ending)
+    (kept,) = front.facts(told.where(Question.id == int(number)))
+    assert kept == ({"turns": ["2"]}, WISH)
+    late = visitor.post(mine, data=fields(page.text) | {"text": "One more thing.", "act": "answer"})
+    assert late.status_code == 303
+    assert visitor.get(mine).headers["location"] == f"{mine}/result"
+
+
+def test_a_question_that_waited_is_not_held_against_who_ends(front, visitor):
+    mine = front.begin(visitor, front.invite())
+    front.sit(visitor, mine, most=2)
+    (number,) = hidden(visitor.get(mine).text, "question_id")
+    visitor.post(f"{mine}/end", data={"sure": "yes"})
+    assert front.facts(select(Answer.id).where(Answer.question_id == int(number))) == []

@@ -20,8 +20,8 @@ from item_bank.probe import Fact, FollowUp, Probe
 from item_bank.schema import UnreadableResponseError
 from vetting import scale as scales
 from vetting.interviews import moments
-from vetting.records import Answer, Grade, Json, Question, Sitting, Turn
-from vetting.sittings import choice, probing
+from vetting.records import Answer, Ending, Grade, Json, Question, Sitting, Turn
+from vetting.sittings import choice, probing, sitting
 from vetting.sittings.probing import Further
 
 MOST_TURNS = 8  # things said in one interview
@@ -249,6 +249,15 @@ def close(db: Session, question: Question, bank: Bank, now: datetime) -> Answer:
     db.add(answer)
     db.flush()
     return answer
+
+
+def leave(db: Session, seat: Sitting, bank: Bank, now: datetime) -> Ending:
+    """The applicant ends the test. A conversation counts as far as it went; a question not answered does not."""
+    question = sitting.open_question(seat)
+    if question is not None and is_interview(question, bank) and any(turn.who == "says" for turn in question.turns):
+        close(db, question, bank, now)
+    sitting.pause(db, seat, away=False, now=now)
+    return sitting.end(db, seat, sitting.WISH, now)
 
 
 def step(db: Session, question: Question, bank: Bank, now: datetime) -> Turn | Move | None:

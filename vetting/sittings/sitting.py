@@ -32,6 +32,7 @@ from vetting.sittings import exposure
 from vetting.sittings.aim import aim_of
 from vetting.sittings.choice import State, choose
 
+WISH = "ended by the applicant"
 CONSENT = "2026-11-21.3"  # version of the consent text, kept with each sitting
 
 GradeAnswer = Callable[[Item, Response], int]
