@@ -38,11 +38,11 @@ from api import (
 )
 from api.auth import from_own_pages
 from api.deps import DB, HERE, House, now, page, templates
+from api.grader import tidy
 from api.links import closed_page
 from item_bank.load import load
 from vetting import scale as scales
 from vetting import store
-from vetting.decisions import decision
 from vetting.settings import Settings
 from vetting.sittings import resume
 from vetting.sittings.sitting import ClosedError
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     bank = load(settings.bank)
     with store.writing(engine) as db:
         scales.keep_up(db, bank, now())
-        decision.erase_expired(db, now())
+        tidy(db, bank, now())
     app = FastAPI(title="Assay", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.house = House(settings, engine, bank, load(shelf="practice"), templates(), np.random.default_rng())
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

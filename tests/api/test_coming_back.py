@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import func, select
 
+from api.grader import tidy
 from tests.api.front import Seen, fields, hidden, text
 from tests.api.test_conversation import LONG, come_to_the_interview, send
+from vetting import store
 from vetting.records import Answer, Ending, Question, Sitting
 from vetting.sittings.sitting import WISH
 
@@ -174,3 +178,20 @@ def test_a_question_that_waited_is_not_held_against_who_ends(front, visitor):
     (number,) = hidden(visitor.get(mine).text, "question_id")
     visitor.post(f"{mine}/end", data={"sure": "yes"})
     assert front.facts(select(Answer.id).where(Answer.question_id == int(number))) == []
+
+
+def test_a_conversation_that_was_left_is_graded_once_its_link_has_run_out(front, visitor):
+    mine, page = come_to_the_interview(front, visitor)
+    (number,) = hidden(page.text, "question_id")
+    with front.visitor() as silent:
+        _, other = come_to_the_interview(front, silent)
+    (unsaid,) = hidden(other.text, "question_id")
+    send(visitor, mine, page, "I begin with the smallest case.")
+    with store.writing(front.house.engine) as db:
+        ends = db.get_one(Question, int(number)).sitting.invitation.expires
+        tidy(db, front.house.bank, ends - timedelta(seconds=1))
+        assert db.get_one(Question, int(number)).answer is None
+        tidy(db, front.house.bank, ends)
+        db.expire_all()
+        assert db.get_one(Question, int(number)).answer.response == {"turns": ["2"]}
+        assert db.get_one(Question, int(unsaid)).answer is None

@@ -20,7 +20,7 @@ from item_bank.probe import Fact, FollowUp, Probe
 from item_bank.schema import UnreadableResponseError
 from vetting import scale as scales
 from vetting.interviews import moments
-from vetting.records import Answer, Ending, Grade, Json, Question, Sitting, Turn
+from vetting.records import Answer, Ending, Grade, Invitation, Json, Question, Sitting, Turn
 from vetting.sittings import choice, probing, sitting
 from vetting.sittings.probing import Further
 
@@ -258,6 +258,18 @@ def leave(db: Session, seat: Sitting, bank: Bank, now: datetime) -> Ending:
         close(db, question, bank, now)
     sitting.pause(db, seat, away=False, now=now)
     return sitting.end(db, seat, sitting.WISH, now)
+
+
+def close_left(db: Session, bank: Bank, now: datetime) -> int:
+    """Close conversations that were begun and whose link has run out, so that what was said is graded; how many."""
+    begun = select(Question).join(Question.sitting).join(Sitting.invitation).where(
+        Invitation.expires <= now, Question.item_id.in_(list(bank.probes)), ~Question.answer.has(),
+        Question.turns.any(Turn.who == "says"),
+    )  # fmt: skip
+    left = db.scalars(begun.order_by(Question.id)).all()
+    for question in left:
+        close(db, question, bank, now)
+    return len(left)
 
 
 def step(db: Session, question: Question, bank: Bank, now: datetime) -> Turn | Move | None:
