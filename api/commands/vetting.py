@@ -114,7 +114,7 @@ def invite(
 
 
 def forget(database: Database = DATABASE) -> None:
-    """Remove the names whose time is over, as applicants were promised; the server does it when it starts, and hourly."""
+    """Remove the names whose time is over, as applicants were promised; a server does it at its start, and hourly."""
     from vetting import store
     from vetting.decisions import decision
 
