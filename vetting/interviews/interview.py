@@ -264,7 +264,7 @@ def close_left(db: Session, bank: Bank, now: datetime) -> int:
     """Close conversations that were begun and whose link has run out, so that what was said is graded; how many."""
     begun = select(Question).join(Question.sitting).join(Sitting.invitation).where(
         Invitation.expires <= now, Question.item_id.in_(list(bank.probes)), ~Question.answer.has(),
-        Question.turns.any(Turn.who == "says"),
+        Question.turns.any(Turn.who == "says"), ~Sitting.ending.has(),  # whoever asked to be forgotten is let be
     )  # fmt: skip
     left = db.scalars(begun.order_by(Question.id)).all()
     for question in left:
