@@ -16,7 +16,7 @@ from starlette.datastructures import FormData
 from api import conversation
 from api.auth import sign
 from api.deps import DB, House, Now, Ours, WritingDB, page
-from api.forms import Form, by_htmx, line_of, on_to, said_of, text_of, too_long, trouble
+from api.forms import Form, by_htmx, line_of, on_to, request_id, said_of, text_of, too_long, trouble
 from api.links import Invited, Mine, Running, begun, closed_page, not_ours, remember
 from item_bank.schema import UnreadableResponseError
 from vetting import programs
@@ -102,7 +102,7 @@ def accept(request: Request, db: DB, ours: Ours, now: Now, token: str, invited: 
     db.refresh(invited, with_for_update=True)  # two people may press the button at once
     if form.get("act") == "practice":
         return RedirectResponse(f"/i/{token}/practice/1", HTTPStatus.SEE_OTHER)
-    this = f"{invited.id}-{text_of(form, 'request_id')[:64]}" if form.get("request_id") else None
+    this = request_id(invited.id, form) if form.get("request_id") else None
     again = sitting.begun_by(invited, this) or (begun(request, invited) if invited.uses == 1 else None)
     if again is not None:
         return go_on(request, ours, again)
@@ -186,7 +186,7 @@ def answer(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
     act = text_of(form, "act")
     if act == "pause":
         sitting.pause(db, mine, away=True, now=now)
-    elif question.answer is not None and not sent_before(question, request_id(question, form)):
+    elif question.answer is not None and not sent_before(question, request_id(question.id, form)):
         return RedirectResponse(f"/s/{token}?late=1", HTTPStatus.SEE_OTHER)
     elif mine.ending is None and question.answer is None:
         sitting.pause(db, mine, away=False, now=now)
@@ -197,7 +197,7 @@ def answer(request: Request, db: DB, ours: Ours, now: Now, token: str, mine: Min
         try:
             said = None if act == "skip" else said_of(form)
             sitting.answer(
-                db, mine, question, said, request_id=request_id(question, form), bank=ours.bank, now=now
+                db, mine, question, said, request_id=request_id(question.id, form), bank=ours.bank, now=now
             )  # fmt: skip
         except UnreadableResponseError as wrong:
             return question_page(request, ours, token, mine, question, said_of(form), [trouble(wrong)])
@@ -231,11 +231,6 @@ def asked(mine: Sitting, number: str) -> Question:
             {"what": "This question is not part of your test", "maybe": "Maybe open your personal link again."},
         )
     return found[0]
-
-
-def request_id(question: Question, form: FormData) -> str:
-    """One a question as shown: sending the same form again has the same id."""
-    return f"{question.id}-{text_of(form, 'request_id')[:64]}"
 
 
 def question_page(

@@ -43,13 +43,14 @@ STATES = {"": "all", "clears": "clears", "open": "open", "below": "below"}
 def candidates(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Number) -> Response:
     role, wanted = role_or_404(db, number), wishes(request)
     came = applications.applications(db, now, role.name).get(role.name, [])
-    known = held_against(db, ours, now, role, came, wanted)
+    runs = held_against(db, ours, now, role, came, wanted)
+    known = [one for run in runs for one in run]
     shown = part(request, len(known), PAGE)
     window = {one.applicant.id for one in known[shown.rows]}
     by_person, scale = {one.person: one for one in came}, scales.of(scales.latest(db))
     groups = [
         {"people": rows, "apart": f"These {len(run)} cannot be told apart" if len(run) > 1 else ""}
-        for run in dossier.alike(known)
+        for run in runs
         if (rows := [candidate(ours, role, one, by_person[one.applicant.id], scale)
                      for one in run if one.applicant.id in window])
     ]  # fmt: skip
@@ -83,15 +84,14 @@ def is_wanted(one: Application, wanted: dict[str, str]) -> bool:
 
 def held_against(
     db: Session, ours: House, now: datetime, role: Role, came: Sequence[Application], wanted: dict[str, str]
-) -> list[Dossier]:
-    """Those who are asked for and have answered, best first."""
+) -> list[list[Dossier]]:
+    """Those who are asked for and have answered, best first, in runs that cannot be told apart."""
     chosen = [one.person for one in came if is_wanted(one, wanted)]
     people = db.scalars(
         select(Applicant).where(Applicant.id.in_(chosen)).order_by(Applicant.id).options(*WHOLE)
     ).all()  # fmt: skip
     known = [one for one in dossiers(db, ours, now, role, people) if one.answered]
-    known = [one for one in known if wanted["state"] in {"", one.state}]
-    return [one for run in dossier.alike(known) for one in run]
+    return dossier.alike([one for one in known if wanted["state"] in {"", one.state}])
 
 
 def candidate(ours: House, role: Role, person: Dossier, came: Application, scale: Scale) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def as_csv(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: N
     made = StringIO()
     rows = csv.writer(made, lineterminator="\n")
     rows.writerow([*COLUMNS, *(name for skill in skills for name in (skill, f"{skill}:sd", f"{skill}:p_meets_bar"))])
-    for one in held_against(db, ours, now, role, came, wishes(request)):
+    for one in (one for run in held_against(db, ours, now, role, came, wishes(request)) for one in run):
         rows.writerow([cell(value) for value in row_of(one, by_person[one.applicant.id], skills)])
     headers = {"Content-Disposition": 'attachment; filename="candidates.csv"'}
     return Response(made.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

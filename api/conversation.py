@@ -17,7 +17,7 @@ from starlette.datastructures import FormData
 
 from api import views
 from api.deps import House, Ours, now, page
-from api.forms import SKIP, by_htmx, number_of, text_of, too_long, trouble
+from api.forms import SKIP, by_htmx, number_of, request_id, text_of, too_long, trouble
 from api.links import sitting_of
 from item_bank.schema import UnreadableResponseError
 from vetting import store
@@ -67,7 +67,7 @@ def hear(
 ) -> Response:  # fmt: skip
     """Keep what was said; the page that follows goes on from the record alone."""
     said, to = text_of(form, "text"), number_of(text_of(form, "turn")) or 0
-    this, standing = f"{question.id}-{text_of(form, 'request_id')[:64]}", interview.waiting(question)
+    this, standing = request_id(question.id, form), interview.waiting(question)
     errors = too_long(form)
     late = (
         bool(said) and (standing is None or standing.number > to) and this not in {t.request_id for t in question.turns}

@@ -57,6 +57,11 @@ def too_long(form: FormData) -> list[tuple[str, str]]:
     ]
 
 
+def request_id(number: int, form: FormData) -> str:
+    """One a form as shown, about the record of a number: sending the same form again has the same id."""
+    return f"{number}-{text_of(form, 'request_id')[:64]}"
+
+
 def number_of(text: str) -> int | None:
     """A record's or a page's number, or None for whatever else was typed."""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

@@ -68,8 +68,7 @@ def tell(request: Request, db: DB, ours: Ours, now: Now, who: Staff, form: Form)
     try:
         rater_changes.tell(db, text_of(form, "rater"), text_of(form, "reason"), now, by=name_of(request, who))
     except RulingError as wrong:
-        field = "reason" if "rater" in form and "Choose" not in str(wrong) else "rater"
-        return raters_page(request, db, ours, who, [(field, str(wrong))], said_of(form))
+        return raters_page(request, db, ours, who, [(wrong.field, str(wrong))], said_of(form))
     return back(request, "Its verdicts from now on count no more, until a calibration knows it anew.")
 
 
@@ -83,7 +82,7 @@ def rule(request: Request, db: DB, ours: Ours, now: Now, who: Staff, number: Num
     try:
         rater_changes.rule(db, found, text_of(form, "reason"), now, holds=holds, by=name_of(request, who))
     except RulingError as wrong:
-        return raters_page(request, db, ours, who, [(f"reason-{number}", str(wrong))], said_of(form))
+        return raters_page(request, db, ours, who, [(f"{wrong.field}-{number}", str(wrong))], said_of(form))
     said = "Its later verdicts count no more." if holds else "Its verdicts since count as before."
     return back(request, f"Kept, with your reason. {said}")
 

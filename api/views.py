@@ -12,7 +12,7 @@ from item_bank.load import Bank
 from item_bank.probe import Probe
 from item_bank.schema import LETTERS, Claim, Constraint, Item
 from vetting import evidence, panel
-from vetting.decisions.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView
+from vetting.decisions.dossier import NINETY, Dossier, EvidenceView, MoreMinutes, SkillView, skill_name
 from vetting.models import calls
 from vetting.models.calls import Bill
 from vetting.panel import SHARP
@@ -118,8 +118,7 @@ def seen_then(known: Json) -> str:
 
 
 def names(skills: Sequence[str], bank: Bank) -> list[str]:
-    known = bank.tree.skills
-    return [known[skill].name if skill in known else skill for skill in skills]
+    return [skill_name(skill, bank) for skill in skills]
 
 
 def skill_bar(view: SkillView, prior: Population, row: int) -> SkillBar:

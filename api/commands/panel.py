@@ -59,13 +59,14 @@ def tell(found: list[RaterReport], people: str) -> None:
         )  # fmt: skip
     out.print(table)
     for one in found:
-        state = (
-            "changed and counts no more"
-            if one.ended
-            else "counts"
-            if one.live
-            else ("is ready to count" if not one.lacking else "grades in the shadow")
-        )
-        out.print(f"{one.rater} {state}." + "".join(f" {reason}" for reason in one.lacking), markup=False)
+        out.print(f"{one.rater} {state(one)}." + "".join(f" {reason}" for reason in one.lacking), markup=False)
         if one.watch:
             out.print(f"{one.rater}: {one.watch}", markup=False)
+
+
+def state(one: RaterReport) -> str:
+    if one.ended:
+        return "changed and counts no more"
+    if one.live:
+        return "counts"
+    return "grades in the shadow" if one.lacking else "is ready to count"

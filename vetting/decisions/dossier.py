@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -134,7 +134,6 @@ def profile(
 ) -> tuple[SkillView, ...]:
     """Every skill of the role, then every other skill that was asked about, each with its interval."""
     asked = [skill for answer in answers for skill in bank_skills(answer, bank)]
-    names = bank.tree.skills
     order = [skill for skill in role.skills if skill in scale.skills.position]
     order += [skill for skill in scale.skills.ids if skill in asked and skill not in order]
 
@@ -144,7 +143,7 @@ def profile(
         bar = role.skills[skill].bar if skill in role.skills else None
         return SkillView(
             skill=skill,
-            name=names[skill].name if skill in names else skill,
+            name=skill_name(skill, bank),
             mean=mean,
             low=mean - NINETY * sd,
             high=mean + NINETY * sd,
@@ -155,6 +154,12 @@ def profile(
         )
 
     return tuple(view(skill) for skill in order)
+
+
+def skill_name(skill: str, bank: Bank) -> str:
+    """In words, where the bank still has the skill."""
+    known = bank.tree.skills.get(skill)
+    return known.name if known else skill
 
 
 def bank_skills(answer: Answer, bank: Bank) -> tuple[str, ...]:
@@ -170,12 +175,10 @@ def evidence_of(applicant: Applicant, role: RoleForm, scale: Scale, bank: Bank, 
     """
     everything = all_but(applicant, scale, now)
     pairs = evidence.graded(applicant.sittings, scale)
-    rows, _, share = role_columns(role, scale)
-    full = float(share @ solve(scale.population, everything).mean[rows])
+    full = score_of(everything, role, scale)
     views = []
     for place, (answer, grade) in enumerate(pairs):
-        without = evidence.leaving_out(everything, place)
-        moved = full - float(share @ solve(scale.population, without).mean[rows])
+        moved = full - score_of(evidence.leaving_out(everything, place), role, scale)
         item = bank.items.get(answer.question.item_id)
         row = scale.items.position[answer.question.item_id]
         views.append(
@@ -202,10 +205,9 @@ def talks_of(
 ) -> list[EvidenceView]:
     """Graded interviews, each with how far all its grades together moved the score."""
     verdicts = evidence.judged(applicant.sittings, scale)
-    rows, _, share = role_columns(role, scale)
     views = []
     for answer in {verdict.answer.id: verdict.answer for verdict in verdicts}.values():
-        without = solve(scale.population, evidence.only(everything, everything.cluster != answer.id))
+        without = evidence.only(everything, everything.cluster != answer.id)
         probe = bank.probes.get(answer.question.item_id)
         mine = [verdict for verdict in verdicts if verdict.answer is answer]
         views.append(
@@ -216,7 +218,7 @@ def talks_of(
                 most=sum(int(scale.probes.parameters.levels[verdict.row]) - 1 for verdict in mine),
                 at=answer.at,
                 skills=bank_skills(answer, bank),
-                moved=full - float(share @ without.mean[rows]),
+                moved=full - score_of(without, role, scale),
                 minutes=answer.seconds / 60,
                 answer_id=answer.id,
                 rater=", ".join(sorted({verdict.grade.rater for verdict in mine})),
@@ -225,39 +227,44 @@ def talks_of(
     return views
 
 
+def score_of(seen: Evidence, role: RoleForm, scale: Scale) -> float:
+    """The role's weighted mean skill after some evidence."""
+    rows, _, share = role_columns(role, scale)
+    return float(share @ solve(scale.population, seen).mean[rows])
+
+
 def all_but(applicant: Applicant, scale: Scale, now: datetime, left_out: Sequence[Record] = ()) -> Evidence:
     """All that is known of a person, as if some certificates, claims or pieces of work had never been."""
-    papers = [one for one in applicant.certificates if one not in left_out]
-    claims = [one for one in evidence.claims_of(applicant) if one not in left_out]
-    work = [one for one in applicant.work_seen if one not in left_out]
+    gone = set(left_out)
+    papers = [one for one in applicant.certificates if one not in gone]
+    claims = [one for one in evidence.claims_of(applicant) if one not in gone]
+    work = [one for one in applicant.work_seen if one not in gone]
     return evidence.gather(applicant.sittings, papers, claims, scale, now, outcomes=work)
 
 
 def besides(
     applicant: Applicant, full: float, role: RoleForm, scale: Scale, bank: Bank, now: datetime
-) -> Iterator[EvidenceView]:
+) -> list[EvidenceView]:
     """Certificates, all that the person claims and all their work, each with how far it moved the score, if at all."""
-    rows, _, share = role_columns(role, scale)
 
     def view(
         kind: str, title: str, facts: Sequence[Record], skills: Sequence[str] = (), words: str = ""
     ) -> EvidenceView:
-        without = solve(scale.population, all_but(applicant, scale, now, facts))
+        without = all_but(applicant, scale, now, facts)
         return EvidenceView(
             kind=kind, title=title, level=0, most=0, at=max(one.at for one in facts), skills=tuple(skills),
-            moved=full - float(share @ without.mean[rows]), minutes=0.0, answer_id=0, rater="", words=words,
+            moved=full - score_of(without, role, scale), minutes=0.0, answer_id=0, rater="", words=words,
         )  # fmt: skip
 
     found = [
         view("certificate", f"{one.level.upper()}, {one.issuer}", [one], [one.skill]) for one in applicant.certificates
     ]
     if claims := evidence.claims_of(applicant):
-        names = bank.tree.skills
-        told = [f"{names[one.skill].name if one.skill in names else one.skill}: {nearest(one.level)}" for one in claims]
+        told = [f"{skill_name(one.skill, bank)}: {nearest(one.level)}" for one in claims]
         found.append(view("claims", "Experience as told", claims, [one.skill for one in claims], "; ".join(told)))
     if applicant.work_seen:
         found.append(view("outcome", "Outcomes of work", applicant.work_seen))
-    yield from (one for one in found if one.moved)
+    return [one for one in found if one.moved]
 
 
 def more_minutes(person: Dossier, scale: Scale, bank: Bank, minutes: float = MORE_MINUTES) -> MoreMinutes | None:

@@ -25,7 +25,11 @@ LONGEST_REASON = 2_000
 
 
 class RulingError(ValueError):
-    """What a person says of a change cannot be taken; the message says why."""
+    """What a person says of a change cannot be taken: which field, and why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -93,18 +97,20 @@ def note(
 def tell(db: Session, rater: str, reason: str, now: datetime, *, by: str) -> RaterChange:
     """A person knows that a rater whose verdicts count has changed. Raises RulingError."""
     if rater not in counting(db, of(db)):
-        raise RulingError("Choose a model whose verdicts count.")
+        raise RulingError("rater", "Choose a model whose verdicts count.")
     return note(db, rater, checked(reason), now, by=by)
 
 
 def rule(db: Session, change: RaterChange, reason: str, now: datetime, *, holds: bool, by: str) -> RaterRuling:
     """A person says whether a change was one. Raises RulingError."""
     if holds == stands(change):
-        raise RulingError("This was said already. Maybe somebody was faster: look at the page again.")
+        raise RulingError("reason", "This was said already. Maybe somebody was faster: look at the page again.")
     numbers = dict(scales.latest(db).body.get("raters", {}))
     since, own = name_since(change), numbers.get(change.rater)
     if not holds and since in numbers:
-        raise RulingError("Its verdicts since were measured and count by their own numbers: nothing is held back.")
+        raise RulingError(
+            "reason", "Its verdicts since were measured and count by their own numbers: nothing is held back."
+        )
     ruling = RaterRuling(at=now, change=change, stands=holds, by=by, reason=checked(reason))
     db.add(ruling)
     about = {"change": change.id, "stands": holds, "reason": ruling.reason}
@@ -122,9 +128,9 @@ def rule(db: Session, change: RaterChange, reason: str, now: datetime, *, holds:
 
 def checked(reason: str) -> str:
     if not reason.strip():
-        raise RulingError("Say why: others rely on it.")
+        raise RulingError("reason", "Say why: others rely on it.")
     if len(reason) > LONGEST_REASON:
-        raise RulingError(f"The reason is longer than {LONGEST_REASON} letters. Maybe shorten it.")
+        raise RulingError("reason", f"The reason is longer than {LONGEST_REASON} letters. Maybe shorten it.")
     return reason.strip()
 
 

@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vetting import panel
-from vetting.grades import rater_changes, watching
+from vetting.grades import rater_changes, rater_looks, watching
 from vetting.grades.desk import MODEL
 from vetting.grades.rater_changes import Changes, name_since, stands
+from vetting.grades.rater_readings import latest_account
 from vetting.grades.watching import Watch
 from vetting.models import calls
 from vetting.models.calls import Bill
@@ -85,7 +86,7 @@ def counts(db: Session, *, simulated: bool) -> dict[str, tuple[int, int, datetim
 
 def standing(name: str, known: dict[str, Reading], changes: Changes) -> str:
     if not name.startswith(MODEL):
-        return PEOPLE if name.startswith(("human:", panel.ADJUDICATOR)) else COUNTS
+        return PEOPLE if name.startswith(rater_looks.PEOPLE) else COUNTS
     if changes.called(name) != name and changes.ended(changes.read_as.get(name, name)) is not None:
         return CHANGED
     return COUNTS if name in known else SHADOW
@@ -93,11 +94,6 @@ def standing(name: str, known: dict[str, Reading], changes: Changes) -> str:
 
 def began(name: str, changes: Changes) -> RaterChange | None:
     return next((one for one in changes.rows if name_since(one) == name), None)
-
-
-def latest_account(db: Session, *, simulated: bool) -> PanelAccount | None:
-    newest = select(PanelAccount).where(PanelAccount.simulated == simulated).order_by(PanelAccount.id.desc()).limit(1)
-    return db.scalars(newest).first()
 
 
 def bills_of(db: Session) -> dict[str, Bill]:

@@ -154,16 +154,18 @@ def numbers(one: RaterReport) -> dict[str, float]:
 def keep_up(engine: Engine, now: datetime) -> None:
     """Measure anew once models' verdicts are a quarter more than at the last account, so that it costs little each."""
     with store.reading(engine) as db:
-        graded = verdicts(db)
-        before = db.scalars(
-            select(PanelAccount).where(~PanelAccount.simulated).order_by(PanelAccount.id.desc())
-        ).first()
+        graded, before = verdicts(db), latest_account(db, simulated=False)
         if graded < MORE * max(before.body["verdicts"] if before else 0, FIRST):
             return
         newest = scales.latest(db)
         found = measure(db, scales.of(newest), now)
     with store.writing(engine) as db:
         keep(db, found, newest.id, now)
+
+
+def latest_account(db: Session, *, simulated: bool) -> PanelAccount | None:
+    newest = select(PanelAccount).where(PanelAccount.simulated == simulated).order_by(PanelAccount.id.desc()).limit(1)
+    return db.scalars(newest).first()
 
 
 def verdicts(db: Session) -> int:
