@@ -160,8 +160,7 @@ def when(row: Json) -> str:
 
 
 def dossier_url(person: Applicant) -> str:
-    role = programs.advanced(person) or person.decisions[-1].role
-    return f"/recruiter/roles/{role.id}/people/{person.id}"
+    return f"/recruiter/roles/{programs.latest_role(person).id}/people/{person.id}"
 
 
 def reason(row: Json) -> str:

@@ -98,6 +98,11 @@ def advanced(person: Applicant) -> Role | None:
     return max(held, key=lambda one: one.id).role if held else None
 
 
+def latest_role(person: Applicant) -> Role:
+    """The role somebody is advanced for; else the one that was decided on last."""
+    return advanced(person) or person.decisions[-1].role
+
+
 def offer(person: Applicant) -> Availability:
     return person.offers[-1]
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from vetting.messages import RoleForm
-from vetting.programs import advanced, experts
+from vetting.programs import experts, latest_role
 from vetting.records import Applicant, AuditEntry, Invitation, Json, PlanRecord, Role, Sitting
 from vetting.sittings import sitting
 
@@ -50,7 +50,7 @@ def invite(db: Session, plan: PlanRecord, who: Collection[str], by: str, now: da
 
 
 def to_a_few_minutes(db: Session, person: Applicant, skills: list[str], now: datetime) -> Invitation:
-    role = advanced(person) or person.decisions[-1].role
+    role = latest_role(person)
     return sitting.invite(db, role, now=now, days=DAYS, name=person.name, applicant=person, focus=tuple(skills))
 
 
